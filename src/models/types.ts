@@ -1,0 +1,86 @@
+/** How a weight is stored. All of them are widened exactly to float32 in the graph. */
+export type StorageType = 'F32' | 'F16' | 'BF16';
+
+/** One tensor inside a safetensors file; every bound has been checked against the file's size. */
+export interface StoredTensor {
+  readonly name: string;
+  readonly type: StorageType;
+  readonly shape: readonly number[];
+  /** Absolute path of the file. */
+  readonly file: string;
+  /** First byte, from the start of the file. */
+  readonly offset: number;
+  readonly byteLength: number;
+}
+
+/** Rotary embedding: base frequencies and the rule that rescales them. */
+export type RopeScaling =
+  | { readonly type: 'default' }
+  | { readonly type: 'linear'; readonly factor: number }
+  | {
+      readonly type: 'llama3';
+      readonly factor: number;
+      readonly lowFrequencyFactor: number;
+      readonly highFrequencyFactor: number;
+      readonly originalMaxPositions: number;
+    };
+
+/** What config.json says, with every key that changes the mathematics read or refused. */
+export interface DecoderConfig {
+  readonly family: 'llama';
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numHiddenLayers: number;
+  readonly numAttentionHeads: number;
+  readonly numKeyValueHeads: number;
+  readonly headDim: number;
+  readonly rmsNormEpsilon: number;
+  readonly ropeTheta: number;
+  readonly ropeScaling: RopeScaling;
+  readonly maxPositionEmbeddings: number;
+  readonly attentionBias: boolean;
+  readonly mlpBias: boolean;
+  /** config.json as it stands, for writing it again. */
+  readonly raw: Readonly<Record<string, unknown>>;
+}
+
+/** A text as token ids, each with the characters it covers. */
+export interface TokenizedText {
+  readonly ids: readonly number[];
+  /** `[start, end)` in Unicode code points of the text; tokens the tokenizer adds have an empty span. */
+  readonly spans: ReadonlyArray<readonly [start: number, end: number]>;
+  /** True for tokens that the tokenizer added (bos); they are never pooled. */
+  readonly added: readonly boolean[];
+}
+
+/** A tokenizer opened from a checkpoint folder. */
+export interface Tokenizer {
+  /** Ids run from 0 to this, exclusive. */
+  readonly vocabSize: number;
+  /** Whether it puts a token of its own before the text. */
+  readonly addsBos: boolean;
+  tokenize(text: string, options?: { addSpecialTokens?: boolean }): TokenizedText;
+}
+
+/** A decoder model in a folder: everything needed to run it, nothing loaded yet. */
+export interface Checkpoint {
+  /** Absolute path of the folder. */
+  readonly directory: string;
+  /** What to call it in reports: a file name, a hub id or the default model's name. */
+  readonly name: string;
+  readonly config: DecoderConfig;
+  /** By the name it has in the file. */
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly tokenizer: Tokenizer;
+  /** SHA-256, hexadecimal, of what defines the model; computed once and remembered beside the data home. */
+  fingerprint(): Promise<string>;
+}
+
+/** Progress of a download or a conversion, in bytes. */
+export interface ByteProgress {
+  readonly what: string;
+  readonly doneBytes: number;
+  /** Undefined where the source does not say. */
+  readonly totalBytes: number | undefined;
+}
