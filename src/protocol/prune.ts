@@ -1,5 +1,8 @@
 import { NotificationType, NotificationType0, ProgressType, RequestType, RequestType0 } from 'vscode-jsonrpc';
-import type { LossCurve, ProfileProgress, ProfileSettings } from '../prune/curve.ts';
+import type { CheckpointSummary, DamagedCheckpoint, JobProgress, PruneJob, PruneJobResult } from '../prune/job.ts';
+
+export type { LayerLoss, LossCurve, ProfileProgress } from '../prune/curve.ts';
+export type { CheckpointSummary, DamagedCheckpoint, Depth, JobProgress, PruneJob, PruneJobResult } from '../prune/job.ts';
 
 /** Why a request failed, as the receiver shows it: a stable code and one sentence. Travels as the response error's `data`. */
 export interface JobError {
@@ -7,57 +10,13 @@ export interface JobError {
   readonly message: string;
 }
 
-/** What a job does now. `steps` of unknown length have `total` undefined. Sent by `jobProgress` under the request's token. */
-export type JobProgress =
-  | { readonly kind: 'model'; readonly what: string; readonly done: number; readonly total: number | undefined }
-  | { readonly kind: 'data'; readonly done: number; readonly total: number | undefined }
-  | { readonly kind: 'profile'; readonly progress: ProfileProgress }
-  | { readonly kind: 'write'; readonly done: number; readonly total: number };
-
-/** Where a job cuts: a count of layers, a percentage taken off, or the points that the loss curve shows. */
-export type Depth =
-  | { readonly kind: 'layers'; readonly layers: number }
-  | { readonly kind: 'percent'; readonly percent: number }
-  | { readonly kind: 'small' }
-  | { readonly kind: 'large' };
-
-export interface PruneModelParams {
-  /** A folder, `.gguf` or `.safetensors` file, hub id, or the default model's name. */
-  readonly model: string;
-  /** A `.jsonl`(`.gz`) file or folder of triplets, or a workspace folder to mine. */
-  readonly data: { readonly kind: 'triplets'; readonly path: string } | { readonly kind: 'workspace'; readonly path: string };
-  readonly depths: readonly Depth[];
-  /** Fields left out take their defaults. */
-  readonly settings: Partial<ProfileSettings>;
+/** A prune job; its progress travels by `jobProgress` under this token. */
+export interface PruneModelParams extends PruneJob {
   readonly progressToken: string;
 }
 
-export interface CheckpointSummary {
-  readonly path: string;
-  readonly name: string;
-  readonly baseModel: string;
-  readonly layersKept: number;
-  readonly layersOfBase: number;
-  readonly parameters: number;
-  readonly bytes: number;
-  readonly created: string;
-}
-
-/** A folder in the checkpoints folder that cannot be opened, with the sentence that says why. */
-export interface DamagedCheckpoint {
-  readonly path: string;
-  readonly reason: string;
-}
-
-export interface PruneModelResult {
-  readonly curve: LossCurve;
-  readonly checkpoints: readonly CheckpointSummary[];
-  /** Which copy of the model was used, in a sentence. */
-  readonly source: string;
-}
-
 /** Profiles a model on triplets and writes a checkpoint for every depth asked for. */
-export const pruneModel = new RequestType<PruneModelParams, PruneModelResult, JobError>('prune/model');
+export const pruneModel = new RequestType<PruneModelParams, PruneJobResult, JobError>('prune/model');
 
 export const jobProgress = new ProgressType<JobProgress>();
 
