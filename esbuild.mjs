@@ -1,0 +1,82 @@
+/**
+ * Builds `dist/`: the extension (CommonJS, as VS Code asks), the worker with its watchdog thread, the command line and
+ * the package API (ES modules for Node), the panel (one script and one style sheet), and the grammars that the miner loads.
+ *
+ *   node esbuild.mjs [--watch] [--minify]
+ *
+ * ONNX Runtime alone stays outside of the bundles: it finds its native library beside its own JavaScript.
+ */
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, context } from 'esbuild';
+
+const root = path.dirname(fileURLToPath(import.meta.url));
+const { version } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
+
+/** Gives CommonJS dependencies inside an ES module bundle the `require` that they expect for Node's own modules. */
+const requireBanner =
+  "import { createRequire as l3pruneCreateRequire } from 'node:module'; const require = l3pruneCreateRequire(import.meta.url);";
+
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  sourcemap: !process.argv.includes('--minify'),
+  minify: process.argv.includes('--minify'),
+  define: { 'process.env.L3PRUNE_VERSION': JSON.stringify(version) },
+  logLevel: 'warning',
+};
+
+const nodeModule = {
+  ...common,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  external: ['onnxruntime-node'],
+  banner: { js: requireBanner },
+};
+
+/** Options by entry. */
+const bundles = [
+  {
+    ...common,
+    entryPoints: ['src/extension/main.ts'],
+    outfile: 'dist/extension.cjs',
+    platform: 'node',
+    format: 'cjs',
+    target: 'node22',
+    external: ['vscode'],
+  },
+  { ...nodeModule, entryPoints: ['src/worker/main.ts'], outfile: 'dist/worker.mjs' },
+  { ...nodeModule, entryPoints: ['src/worker/watchdog.ts'], outfile: 'dist/watchdog.mjs' },
+  { ...nodeModule, entryPoints: ['src/cli/main.ts'], outfile: 'dist/cli.mjs' },
+  { ...nodeModule, entryPoints: ['src/index.ts'], outfile: 'dist/index.mjs' },
+  {
+    ...common,
+    entryPoints: ['webview/main.ts'],
+    outfile: 'dist/webview.js',
+    platform: 'browser',
+    format: 'iife',
+    target: 'chrome120',
+  },
+].filter((options) => existsSync(path.join(root, options.entryPoints[0])));
+
+/** Copies tree-sitter's runtime and the grammars of the languages that are mined to `dist/grammars`. */
+async function copyGrammars() {
+  const require = createRequire(import.meta.url);
+  const folder = path.join(root, 'dist', 'grammars');
+  await mkdir(folder, { recursive: true });
+  const grammars = ['typescript', 'tsx', 'javascript'].map((name) => `@vscode/tree-sitter-wasm/wasm/tree-sitter-${name}.wasm`);
+  for (const specifier of ['web-tree-sitter/web-tree-sitter.wasm', ...grammars]) {
+    await copyFile(require.resolve(specifier), path.join(folder, path.basename(specifier)));
+  }
+}
+
+await copyGrammars();
+if (process.argv.includes('--watch')) {
+  for (const options of bundles) await (await context(options)).watch();
+} else {
+  await Promise.all(bundles.map((options) => build(options)));
+}
