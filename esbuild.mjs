@@ -78,5 +78,7 @@ await copyGrammars();
 if (process.argv.includes('--watch')) {
   for (const options of bundles) await (await context(options)).watch();
 } else {
-  await Promise.all(bundles.map((options) => build(options)));
+  // One bundle that fails, which esbuild reports, leaves the others built.
+  const built = await Promise.allSettled(bundles.map((options) => build(options)));
+  if (built.some(({ status }) => status === 'rejected')) process.exitCode = 1;
 }

@@ -3,13 +3,12 @@
  * what to do. Whatever reaches a front end and is not an `L3PruneError` is a defect of ours.
  */
 export class L3PruneError extends Error {
-  constructor(
-    /** Stable, upper case with underscores; tests and other programs compare it. */
-    readonly code: string,
-    message: string,
-    options?: { cause?: unknown },
-  ) {
+  /** Stable, upper case with underscores; tests and other programs compare it. */
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: { cause?: unknown }) {
     super(message, options);
+    this.code = code;
     this.name = 'L3PruneError';
   }
 }
@@ -81,4 +80,9 @@ export function describeError(error: unknown): { code: string; message: string }
     return { code: 'WRITE_FAILED', message: `Permission denied: ${system.path ?? 'a file'}.` };
   if (system?.code === 'ENOENT') return { code: 'NOT_FOUND', message: `No such file or folder: ${system.path ?? ''}.` };
   return { code: 'INTERNAL', message: `Something went wrong inside L3Prune: ${(system?.message ?? String(error)).split('\n')[0]}` };
+}
+
+/** What `describeError` said in another process, as the error it was there. */
+export function reviveError(described: { readonly code: string; readonly message: string }): L3PruneError {
+  return described.code === 'CANCELLED' ? new CancelledError() : new L3PruneError(described.code, described.message);
 }

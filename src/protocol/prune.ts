@@ -1,14 +1,9 @@
-import { NotificationType, NotificationType0, ProgressType, RequestType, RequestType0 } from 'vscode-jsonrpc';
+import { ProgressType, RequestType, RequestType0 } from 'vscode-jsonrpc';
 import type { CheckpointSummary, DamagedCheckpoint, JobProgress, PruneJob, PruneJobResult } from '../prune/job.ts';
+import type { JobError } from './job.ts';
 
-export type { LayerLoss, LossCurve, ProfileProgress } from '../prune/curve.ts';
+export type { LayerLoss, LossCurve, ProfileProgress, ProfileSettings } from '../prune/curve.ts';
 export type { CheckpointSummary, DamagedCheckpoint, Depth, JobProgress, PruneJob, PruneJobResult } from '../prune/job.ts';
-
-/** Why a request failed, as the receiver shows it: a stable code and one sentence. Travels as the response error's `data`. */
-export interface JobError {
-  readonly code: string;
-  readonly message: string;
-}
 
 /** A prune job; its progress travels by `jobProgress` under this token. */
 export interface PruneModelParams extends PruneJob {
@@ -20,14 +15,12 @@ export const pruneModel = new RequestType<PruneModelParams, PruneJobResult, JobE
 
 export const jobProgress = new ProgressType<JobProgress>();
 
-/** The checkpoints in the data home, damaged ones with their reason. */
-export const listCheckpoints = new RequestType0<
-  { readonly folder: string; readonly checkpoints: readonly CheckpointSummary[]; readonly damaged: readonly DamagedCheckpoint[] },
-  JobError
->('checkpoints/list');
+/** What a folder of checkpoints holds, damaged ones with their reason. */
+export interface CheckpointList {
+  readonly folder: string;
+  readonly checkpoints: readonly CheckpointSummary[];
+  readonly damaged: readonly DamagedCheckpoint[];
+}
 
-/** The worker says that it is up, which process it is, and which threads it uses. */
-export const workerReady = new NotificationType<{ readonly pid: number; readonly threads: number }>('worker/ready');
-
-/** Asks the worker to end once its requests have settled. */
-export const shutdown = new NotificationType0('worker/shutdown');
+/** The checkpoints in the data home. */
+export const listCheckpoints = new RequestType0<CheckpointList, JobError>('checkpoints/list');
