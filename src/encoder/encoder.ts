@@ -1,0 +1,198 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Engine, Executable, Program } from '../engine/engine.ts';
+import type { TensorData } from '../engine/ops.ts';
+import { errors, throwIfCancelled } from '../errors.ts';
+import { findPrefix } from '../models/config.ts';
+import type { Checkpoint, DecoderConfig } from '../models/types.ts';
+import { planRuns, type Run } from './batching.ts';
+import { poolingWeights } from './pooling.ts';
+import { prepareText, type EncoderInput, type EncoderText } from './prompt.ts';
+import { rotaryTables } from './rope.ts';
+import type { EncoderSettings } from './settings.ts';
+import { decoderLayers, finalNorm } from './transformer.ts';
+
+export interface EncoderOptions extends EncoderSettings {
+  /** How many layers of the checkpoint to use, from the first; all when undefined. */
+  readonly layers?: number;
+  /** What a text yields: the output of the last of them, or of every one. */
+  readonly output: 'last' | 'every';
+}
+
+/** What one run yields. */
+export interface EncodedRun {
+  /** Places of its texts in the list that was encoded. */
+  readonly texts: Run;
+  /** [outputs, texts, hiddenSize], row-major: one output, or one a layer. */
+  readonly embeddings: Float32Array;
+  /** Real tokens, and tokens computed with the padding. */
+  readonly tokens: number;
+  readonly computed: number;
+}
+
+type Inputs = 'inputIds' | 'attentionBias' | 'cos' | 'sin' | 'pooling';
+
+/** Work of one run in float operations: about half a second on two cores, so that a cancel is seen soon. */
+const runOperations = 110e9;
+/** Longer runs gain nothing and hold more memory. */
+const mostRunTokens = 2048;
+/** Added to the score of a token that must not be seen; its weight underflows to an exact 0. */
+const hidden = -1e30;
+
+/** A decoder with its weights in memory that turns texts into vectors, [hiddenSize] float32, not normalized. */
+export class Encoder {
+  readonly checkpoint: Checkpoint;
+  readonly options: EncoderOptions;
+  /** Vectors a text yields: 1, or the number of layers. */
+  readonly outputs: number;
+  readonly #executable: Executable<Inputs, 'embeddings'>;
+  readonly #runBudget: number;
+
+  private constructor(checkpoint: Checkpoint, options: EncoderOptions, executable: Executable<Inputs, 'embeddings'>) {
+    const layers = options.layers ?? checkpoint.config.numHiddenLayers;
+    this.checkpoint = checkpoint;
+    this.options = options;
+    this.outputs = options.output === 'every' ? layers : 1;
+    this.#executable = executable;
+    this.#runBudget = Math.min(mostRunTokens, Math.ceil(runOperations / operationsPerToken(checkpoint.config, layers)));
+  }
+
+  /** Errors: USAGE for a depth or a length the model does not have, ENGINE, NOT_FOUND. */
+  static async open(engine: Engine, checkpoint: Checkpoint, options: EncoderOptions): Promise<Encoder> {
+    const { config } = checkpoint;
+    const layers = options.layers ?? config.numHiddenLayers;
+    if (!Number.isInteger(layers) || layers < 1 || layers > config.numHiddenLayers)
+      throw errors.usage(`The model has ${config.numHiddenLayers} layers: ${layers} cannot be used.`);
+    if (!Number.isInteger(options.maxLength) || options.maxLength < 1 || options.maxLength > config.maxPositionEmbeddings)
+      throw errors.usage(
+        `A length of ${options.maxLength} tokens is not possible: the model reads 1 to ${config.maxPositionEmbeddings}.`,
+      );
+    return new Encoder(checkpoint, options, await engine.compile(program(checkpoint, layers, options.output)));
+  }
+
+  /** Tokenizes a text and marks what is pooled. Errors: NOTHING_TO_POOL. */
+  prepare(input: EncoderInput): EncoderText {
+    return prepareText(this.checkpoint.tokenizer, input, this.options.maxLength);
+  }
+
+  /**
+   * Encodes texts in runs of similar length, longest first, yielding each as it is done; the event loop turns between
+   * them. A text's vector does not depend on its neighbours. Errors: CANCELLED, ENGINE, NOT_FINITE.
+   */
+  async *runs(texts: readonly EncoderText[], signal?: AbortSignal): AsyncGenerator<EncodedRun, void> {
+    const plan = planRuns(
+      texts.map((text) => text.ids.length),
+      this.#runBudget,
+    );
+    for (const run of plan) {
+      await setImmediate();
+      throwIfCancelled(signal);
+      const batch = run.map((place) => texts[place]!);
+      const { embeddings } = await this.#executable.run(this.#feeds(batch));
+      this.#checkFinite(embeddings.data, batch.length);
+      yield {
+        texts: run,
+        embeddings: embeddings.data,
+        tokens: batch.reduce((sum, text) => sum + text.ids.length, 0),
+        computed: batch.length * batch[0]!.ids.length,
+      };
+    }
+  }
+
+  /** Encodes texts and gathers their vectors, [outputs, texts, hiddenSize] row-major, in the order of `texts`. */
+  async encode(texts: readonly EncoderText[], signal?: AbortSignal, onRun?: (run: EncodedRun) => void): Promise<Float32Array> {
+    const size = this.checkpoint.config.hiddenSize;
+    const gathered = new Float32Array(this.outputs * texts.length * size);
+    for await (const run of this.runs(texts, signal)) {
+      const count = run.texts.length;
+      for (let output = 0; output < this.outputs; output++) {
+        run.texts.forEach((place, i) => {
+          const from = (output * count + i) * size;
+          gathered.set(run.embeddings.subarray(from, from + size), (output * texts.length + place) * size);
+        });
+      }
+      onRun?.(run);
+    }
+    return gathered;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#executable.dispose();
+  }
+
+  #feeds(batch: readonly EncoderText[]): Record<Inputs, TensorData> {
+    const { config } = this.checkpoint;
+    const rows = batch.length;
+    const length = Math.max(...batch.map((text) => text.ids.length));
+    const ids = new BigInt64Array(rows * length);
+    const pooling = new Float32Array(rows * length);
+    batch.forEach((text, row) => {
+      text.ids.forEach((id, i) => (ids[row * length + i] = BigInt(id)));
+      poolingWeights(text.pooled, this.options.pooling, pooling, row * length);
+    });
+    const { cos, sin } = rotaryTables(config, length);
+    const rotary = [length, config.headDim / 2];
+    return {
+      inputIds: { type: 'int64', data: ids, shape: [rows, length] },
+      attentionBias: this.options.attention === 'causal' ? causalBias(length) : paddingBias(batch, length),
+      cos: { type: 'float32', data: cos, shape: rotary },
+      sin: { type: 'float32', data: sin, shape: rotary },
+      pooling: { type: 'float32', data: pooling, shape: [rows, 1, length] },
+    };
+  }
+
+  #checkFinite(embeddings: Float32Array, rows: number): void {
+    const at = embeddings.findIndex((x) => !Number.isFinite(x));
+    if (at < 0) return;
+    const layer = Math.floor(at / (rows * this.checkpoint.config.hiddenSize)) + 1;
+    const where = this.options.output === 'every' ? `layer ${layer}` : 'its last layer';
+    throw errors.notFinite(
+      `The model "${this.checkpoint.name}" gives numbers that are not finite at ${where}: its weights are damaged; fetch or make it again.`,
+    );
+  }
+}
+
+/** The encoder as a program: layers, the shared final norm, and pooling as a matrix product, so that only vectors leave it. */
+function program(checkpoint: Checkpoint, layers: number, output: 'last' | 'every'): Program<Inputs, 'embeddings'> {
+  const { config } = checkpoint;
+  const half = config.headDim / 2;
+  const prefix = findPrefix(checkpoint.tensors);
+  return {
+    inputs: {
+      inputIds: { type: 'int64', shape: ['B', 'S'] },
+      attentionBias: { type: 'float32', shape: ['maskB', 1, 1, 'maskS', 'S'] },
+      cos: { type: 'float32', shape: ['S', half] },
+      sin: { type: 'float32', shape: ['S', half] },
+      pooling: { type: 'float32', shape: ['B', 1, 'S'] },
+    },
+    weights: checkpoint.tensors,
+    build: (ops, inputs, weight) => {
+      const named = (name: string) => weight(prefix + name);
+      const stack = decoderLayers(ops, config, inputs, named, layers);
+      const pooled = (output === 'every' ? stack : stack.slice(-1)).map(
+        (layer) => ops.transpose(ops.matmul(inputs.pooling, finalNorm(ops, config, layer, named)), [1, 0, 2]), // [1,B,D]
+      );
+      return { embeddings: ops.concat(pooled, 0) }; // [L,B,D]
+    },
+  };
+}
+
+/** Multiplications and additions of the linear layers for one token, in float operations. */
+export function operationsPerToken(config: DecoderConfig, layers: number): number {
+  const { hiddenSize, headDim, numAttentionHeads, numKeyValueHeads, intermediateSize } = config;
+  const attention = hiddenSize * headDim * (2 * numAttentionHeads + 2 * numKeyValueHeads);
+  return 2 * layers * (attention + 3 * hiddenSize * intermediateSize);
+}
+
+/** [1,1,1,S,S]: a token sees itself and those before it. Padding stands on the right, where no real token looks. */
+function causalBias(length: number): TensorData {
+  const data = new Float32Array(length * length);
+  for (let row = 0; row < length; row++) data.fill(hidden, row * length + row + 1, (row + 1) * length);
+  return { type: 'float32', data, shape: [1, 1, 1, length, length] };
+}
+
+/** [B,1,1,1,S]: every token sees every real one. */
+function paddingBias(batch: readonly EncoderText[], length: number): TensorData {
+  const data = new Float32Array(batch.length * length);
+  batch.forEach((text, row) => data.fill(hidden, row * length + text.ids.length, (row + 1) * length));
+  return { type: 'float32', data, shape: [batch.length, 1, 1, 1, length] };
+}

@@ -1,0 +1,61 @@
+import { errors } from '../errors.ts';
+import type { Tokenizer } from '../models/types.ts';
+
+/** A text as a caller hands it over. Instruction and text stay apart, so that nothing inside the text can pass for the border. */
+export interface EncoderInput {
+  readonly text: string;
+  /** Attended to, never pooled. */
+  readonly instruction?: string;
+  /** Between instruction and text; without an instruction it is left out. */
+  readonly separator?: string;
+  /** What a chat template puts before the instruction; attended to, never pooled. */
+  readonly prefix?: string;
+  /** What a chat template puts after the text; pooled with it. */
+  readonly suffix?: string;
+}
+
+/** A text as the model reads it. */
+export interface EncoderText {
+  readonly ids: readonly number[];
+  /** In Unicode code points of the whole string; tokens that the tokenizer adds have an empty span. */
+  readonly spans: ReadonlyArray<readonly [start: number, end: number]>;
+  /** 1 where the token counts for pooling. */
+  readonly pooled: Uint8Array;
+}
+
+/**
+ * Tokenizes `prefix + instruction + separator + text + suffix` once and cuts it on the right to `maxLength` tokens.
+ * A token is pooled when its characters overlap the text with its suffix, also where it begins in the instruction;
+ * tokens that the tokenizer adds never are.
+ *
+ * Errors: NOTHING_TO_POOL when no token of the text is left.
+ */
+export function prepareText(tokenizer: Tokenizer, input: EncoderInput, maxLength: number): EncoderText {
+  const { text, instruction, prefix = '', suffix = '' } = input;
+  const before = prefix + (instruction === undefined ? '' : instruction + (input.separator ?? ' '));
+  const tokenized = tokenizer.tokenize(before + text + suffix, { maxTokens: maxLength });
+  const ids = tokenized.ids.slice(0, maxLength);
+  const spans = tokenized.spans.slice(0, maxLength);
+
+  const start = codePoints(before);
+  const pooled = Uint8Array.from(spans, ([from, to], i) => Number(tokenized.added[i] !== true && to > start && to > from));
+  if (!pooled.includes(1)) {
+    const why =
+      ids.length === maxLength && before !== ''
+        ? `the instruction alone fills the ${maxLength} tokens that are read; shorten it or raise --max-length`
+        : 'it has no token to pool; leave it out';
+    throw errors.nothingToPool(`The text ${quoted(text)} cannot be encoded: ${why}.`);
+  }
+  return { ids, spans, pooled };
+}
+
+function codePoints(text: string): number {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+}
+
+function quoted(text: string): string {
+  const [line = ''] = text.split('\n');
+  return `"${line.length > 40 ? `${line.slice(0, 40)}…` : line}"`;
+}

@@ -1,0 +1,24 @@
+import type { StoredTensor } from '../models/types.ts';
+import type { InputSpec, Ops, TensorData } from './ops.ts';
+
+/** A computation, written once over `Ops`, that any engine can make executable. */
+export interface Program<I extends string, O extends string> {
+  readonly inputs: Readonly<Record<I, InputSpec>>;
+  /** The stored tensors that `weight` may ask for, by name. */
+  readonly weights: ReadonlyMap<string, StoredTensor>;
+  build<T>(ops: Ops<T>, inputs: Readonly<Record<I, T>>, weight: (name: string) => T): Record<O, T>;
+}
+
+/** A program with its weights in memory. */
+export interface Executable<I extends string, O extends string> {
+  /** Computes once. It may hold the JavaScript thread until it is done and cannot be interrupted. Errors: ENGINE. */
+  run(feeds: Readonly<Record<I, TensorData>>): Promise<Record<O, { data: Float32Array; shape: readonly number[] }>>;
+  /** Frees what the engine holds; the executable cannot run after it. */
+  dispose(): Promise<void>;
+}
+
+export interface Engine {
+  readonly name: 'onnx';
+  /** Errors: ENGINE when a graph is refused, NOT_FOUND when a weight's file is gone. */
+  compile<I extends string, O extends string>(program: Program<I, O>): Promise<Executable<I, O>>;
+}

@@ -1,0 +1,114 @@
+import { realpath } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { errors } from '../../errors.ts';
+import type { StoredTensor } from '../../models/types.ts';
+import type { Engine, Executable, Program } from '../engine.ts';
+import type { TensorData } from '../ops.ts';
+import { Graph, type Value } from './graph.ts';
+import { OnnxOps } from './ops.ts';
+import { serialize } from './serialize.ts';
+
+export interface OnnxOptions {
+  /** Threads that a matrix product uses; ONNX Runtime's own choice when undefined. */
+  readonly threads: number | undefined;
+}
+
+/** The engine over ONNX Runtime. */
+export function onnxEngine(options: OnnxOptions): Engine {
+  return { name: 'onnx', compile: async (program) => new OnnxExecutable(await load(program, options)) };
+}
+
+async function load<I extends string, O extends string>(program: Program<I, O>, { threads }: OnnxOptions) {
+  const graph = new Graph();
+  const ops = new OnnxOps(graph);
+  const inputs = {} as Record<I, Value>;
+  for (const [name, { type, shape }] of entries(program.inputs)) inputs[name] = graph.input(name, type, shape);
+
+  const folders = new Set<string>();
+  const weights = new Map<string, Value>();
+  const files = await realFiles(program.weights.values());
+  const weight = (name: string): Value => {
+    const known = weights.get(name);
+    if (known !== undefined) return known;
+    const tensor = program.weights.get(name);
+    if (tensor === undefined) throw errors.badModelFile(`The model has no tensor "${name}".`);
+    const file = files.get(tensor.file)!;
+    folders.add(dirname(file));
+    const value = graph.stored({ ...tensor, file });
+    weights.set(name, value);
+    return value;
+  };
+  for (const [name, value] of entries(program.build(ops, inputs, weight))) graph.output(name, value);
+  if (folders.size > 1)
+    throw errors.unsupported(`The model's files lie in several folders (${[...folders].map((f) => basename(f)).join(', ')}): put them into one.`);
+
+  const [folder] = folders;
+  return createSession(serialize(graph), folder, threads);
+}
+
+/** The files behind symbolic links: ONNX Runtime refuses a link that leaves its folder, as those of the hub's cache do. */
+async function realFiles(tensors: Iterable<StoredTensor>): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  for (const { file } of tensors) {
+    if (files.has(file)) continue;
+    const real = await realpath(file).catch((cause: unknown) => {
+      throw errors.notFound(`The weights ${file} are gone.`, cause);
+    });
+    files.set(file, real);
+  }
+  return files;
+}
+
+async function createSession(model: Uint8Array, folder: string | undefined, threads: number | undefined): Promise<InferenceSession> {
+  const session = folder === undefined ? {} : { model_external_initializers_file_folder_path: folder };
+  try {
+    return await InferenceSession.create(model, {
+      executionProviders: ['cpu'],
+      graphOptimizationLevel: 'all',
+      executionMode: 'sequential',
+      // Shapes change from run to run: a plan for one of them would only hold memory.
+      enableMemPattern: false,
+      logSeverityLevel: 3,
+      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+      extra: { session },
+    });
+  } catch (cause) {
+    throw errors.engine(`ONNX Runtime cannot load the model: ${firstLine(cause)}`, cause);
+  }
+}
+
+class OnnxExecutable<I extends string, O extends string> implements Executable<I, O> {
+  readonly #session: InferenceSession;
+
+  constructor(session: InferenceSession) {
+    this.#session = session;
+  }
+
+  async run(feeds: Readonly<Record<I, TensorData>>): Promise<Record<O, { data: Float32Array; shape: readonly number[] }>> {
+    const tensors: Record<string, Tensor> = {};
+    for (const [name, { type, data, shape }] of entries(feeds)) tensors[name] = new Tensor(type, data, shape);
+    const results = {} as Record<O, { data: Float32Array; shape: readonly number[] }>;
+    try {
+      const outputs = await this.#session.run(tensors);
+      for (const [name, tensor] of entries(outputs)) {
+        results[name as O] = { data: tensor.data as Float32Array, shape: tensor.dims };
+      }
+    } catch (cause) {
+      throw errors.engine(`ONNX Runtime failed while computing: ${firstLine(cause)}`, cause);
+    }
+    return results;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#session.release();
+  }
+}
+
+function firstLine(cause: unknown): string {
+  return (cause instanceof Error ? cause.message : String(cause)).split('\n')[0] ?? '';
+}
+
+function entries<K extends string, V>(record: Readonly<Record<K, V>>): [K, V][] {
+  return Object.entries(record) as [K, V][];
+}

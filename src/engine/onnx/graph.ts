@@ -1,0 +1,111 @@
+import type { StoredTensor } from '../../models/types.ts';
+import type { Dim, ElementType } from '../ops.ts';
+
+/**
+ * Attributes of every ONNX operator we emit. The keys are the operator set: reverse-mode differentiation is a table
+ * over them that the compiler checks.
+ */
+export interface OpAttributes {
+  Add: Record<never, never>;
+  Cast: { to: ElementType };
+  Concat: { axis: number };
+  Div: Record<never, never>;
+  /** com.microsoft: alpha * a @ b, either transposed in its last two axes. */
+  FusedMatMul: { transA: 0 | 1; transB: 0 | 1; alpha: number };
+  Gather: { axis: number };
+  LogSoftmax: { axis: number };
+  Mul: Record<never, never>;
+  /** com.microsoft: x * sigmoid(alpha * x); SiLU at alpha 1. */
+  QuickGelu: { alpha: number };
+  ReduceL2: { axes: readonly number[]; keepdims: 0 | 1 };
+  ReduceSum: { keepdims: 0 | 1 };
+  Reshape: Record<never, never>;
+  /** com.microsoft: half-split pairs when interleaved is 0. */
+  RotaryEmbedding: { interleaved: 0; num_heads: number };
+  /** Outputs the normalized tensor and the inverse deviation that its backward needs. */
+  SimplifiedLayerNormalization: { axis: number; epsilon: number };
+  Softmax: { axis: number };
+  Sub: Record<never, never>;
+  Transpose: { perm: readonly number[] };
+}
+
+export type OpName = keyof OpAttributes;
+
+/** One tensor of the graph. */
+export interface Value {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly shape: readonly Dim[];
+}
+
+/** One operator call, with all that a backward rule needs to know of it. */
+export type Node = {
+  [K in OpName]: {
+    readonly op: K;
+    readonly inputs: readonly Value[];
+    readonly outputs: readonly Value[];
+    readonly attributes: OpAttributes[K];
+  };
+}[OpName];
+
+/** A value known when the graph is made: small and held in it, or a tensor of a checkpoint's file. */
+export type Constant =
+  | { readonly value: Value; readonly kind: 'int64'; readonly data: readonly number[] }
+  | { readonly value: Value; readonly kind: 'float32'; readonly data: readonly number[] }
+  | { readonly value: Value; readonly kind: 'stored'; readonly tensor: StoredTensor };
+
+/** A graph being built: inputs, constants and nodes in the order of their making, which is a topological one. */
+export class Graph {
+  readonly inputs: Value[] = [];
+  readonly constants: Constant[] = [];
+  readonly nodes: Node[] = [];
+  readonly outputs: { readonly name: string; readonly value: Value }[] = [];
+  #count = 0;
+
+  input(name: string, type: ElementType, shape: readonly Dim[]): Value {
+    const value = { name, type, shape };
+    this.inputs.push(value);
+    return value;
+  }
+
+  /** A tensor of a file, in the type it is stored in. */
+  stored(tensor: StoredTensor): Value {
+    const type = ({ F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const)[tensor.type];
+    const value = { name: tensor.name, type, shape: tensor.shape };
+    this.constants.push({ value, kind: 'stored', tensor });
+    return value;
+  }
+
+  int64(data: readonly number[]): Value {
+    const value: Value = { name: this.#fresh('shape'), type: 'int64', shape: [data.length] };
+    this.constants.push({ value, kind: 'int64', data });
+    return value;
+  }
+
+  scalar(data: number): Value {
+    const value: Value = { name: this.#fresh('scalar'), type: 'float32', shape: [] };
+    this.constants.push({ value, kind: 'float32', data: [data] });
+    return value;
+  }
+
+  /** Adds a node; `outputs` gives each output's type and shape. */
+  node<K extends OpName>(
+    op: K,
+    inputs: readonly Value[],
+    attributes: OpAttributes[K],
+    outputs: ReadonlyArray<{ readonly type: ElementType; readonly shape: readonly Dim[] }>,
+  ): Value[] {
+    const values = outputs.map(({ type, shape }): Value => ({ name: this.#fresh(op), type, shape }));
+    this.nodes.push({ op, inputs, outputs: values, attributes } as unknown as Node);
+    return values;
+  }
+
+  /** Names a value as a result of the graph. */
+  output(name: string, value: Value): void {
+    this.outputs.push({ name, value });
+  }
+
+  #fresh(stem: string): string {
+    return `${stem}_${this.#count++}`;
+  }
+}

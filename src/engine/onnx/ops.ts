@@ -1,0 +1,117 @@
+import type { Dim, Ops } from '../ops.ts';
+import type { Graph, OpAttributes, OpName, Value } from './graph.ts';
+import { axisOf, broadcast, multiplied, reshaped } from './shapes.ts';
+
+/** Emits the ONNX nodes of each operation into a graph. Weights in 16 bits are widened where they are used. */
+export class OnnxOps implements Ops<Value> {
+  readonly #graph: Graph;
+  readonly #widened = new Map<Value, Value>();
+  #firstPosition: Value | undefined;
+
+  constructor(graph: Graph) {
+    this.#graph = graph;
+  }
+
+  embedding(table: Value, ids: Value): Value {
+    // Gathered before it is widened: only the rows asked for grow.
+    const [rows] = this.#graph.node('Gather', [table, ids], { axis: 0 }, [
+      { type: table.type, shape: [...ids.shape, ...table.shape.slice(1)] },
+    ]) as [Value];
+    return this.#wide(rows);
+  }
+
+  linear(x: Value, weight: Value, bias?: Value): Value {
+    const y = this.matmul(x, weight, { transposeB: true });
+    return bias === undefined ? y : this.add(y, bias);
+  }
+
+  matmul(a: Value, b: Value, { transposeB = false, alpha = 1 }: { transposeB?: boolean; alpha?: number } = {}): Value {
+    const attributes = { transA: 0, transB: transposeB ? 1 : 0, alpha } as const;
+    return this.#one('FusedMatMul', [a, b], attributes, multiplied(a.shape, b.shape, transposeB));
+  }
+
+  add(a: Value, b: Value): Value {
+    return this.#one('Add', [a, b], {}, broadcast(a.shape, b.shape));
+  }
+
+  mul(a: Value, b: Value): Value {
+    return this.#one('Mul', [a, b], {}, broadcast(a.shape, b.shape));
+  }
+
+  div(a: Value, b: Value): Value {
+    return this.#one('Div', [a, b], {}, broadcast(a.shape, b.shape));
+  }
+
+  sub(a: Value, b: Value): Value {
+    return this.#one('Sub', [a, b], {}, broadcast(a.shape, b.shape));
+  }
+
+  rmsNorm(x: Value, gain: Value, epsilon: number): Value {
+    const inverseDeviation = [...x.shape.slice(0, -1), 1];
+    const [y] = this.#graph.node('SimplifiedLayerNormalization', [this.#wide(x), this.#wide(gain)], { axis: -1, epsilon }, [
+      { type: 'float32', shape: x.shape },
+      { type: 'float32', shape: inverseDeviation },
+    ]) as [Value, Value];
+    return y;
+  }
+
+  rotary(x: Value, cos: Value, sin: Value, heads: number): Value {
+    this.#firstPosition ??= this.#graph.int64([0]);
+    return this.#one('RotaryEmbedding', [x, this.#firstPosition, cos, sin], { interleaved: 0, num_heads: heads }, x.shape);
+  }
+
+  softmax(x: Value): Value {
+    return this.#one('Softmax', [x], { axis: -1 }, x.shape);
+  }
+
+  logSoftmax(x: Value): Value {
+    return this.#one('LogSoftmax', [x], { axis: -1 }, x.shape);
+  }
+
+  silu(x: Value): Value {
+    return this.#one('QuickGelu', [x], { alpha: 1 }, x.shape);
+  }
+
+  norm(x: Value): Value {
+    return this.#one('ReduceL2', [x], { axes: [-1], keepdims: 1 }, [...x.shape.slice(0, -1), 1]);
+  }
+
+  sum(x: Value): Value {
+    return this.#one('ReduceSum', [x, this.#graph.int64([-1])], { keepdims: 0 }, x.shape.slice(0, -1));
+  }
+
+  scale(x: Value, factor: number): Value {
+    return this.#one('Mul', [x, this.#graph.scalar(factor)], {}, x.shape);
+  }
+
+  reshape(x: Value, shape: readonly number[]): Value {
+    return this.#one('Reshape', [x, this.#graph.int64(shape)], {}, reshaped(x.shape, shape));
+  }
+
+  transpose(x: Value, permutation: readonly number[]): Value {
+    return this.#one('Transpose', [x], { perm: permutation }, permutation.map((axis) => axisOf(x.shape, axis)));
+  }
+
+  concat(parts: readonly Value[], axis: number): Value {
+    const first = parts[0];
+    if (first === undefined) throw new RangeError('nothing to concatenate');
+    const lengths = parts.map((part) => axisOf(part.shape, axis));
+    const length = lengths.every((dim) => typeof dim === 'number') ? lengths.reduce((a, b) => a + b, 0) : lengths.join('+');
+    return this.#one('Concat', parts, { axis }, first.shape.with(axis, length));
+  }
+
+  #one<K extends OpName>(op: K, inputs: readonly Value[], attributes: OpAttributes[K], shape: readonly Dim[]): Value {
+    const wide = inputs.map((input) => this.#wide(input));
+    const [y] = this.#graph.node(op, wide, attributes, [{ type: 'float32', shape }]) as [Value];
+    return y;
+  }
+
+  #wide(value: Value): Value {
+    if (value.type === 'float32' || value.type === 'int64') return value;
+    const known = this.#widened.get(value);
+    if (known !== undefined) return known;
+    const [wide] = this.#graph.node('Cast', [value], { to: 'float32' }, [{ type: 'float32', shape: value.shape }]) as [Value];
+    this.#widened.set(value, wide);
+    return wide;
+  }
+}
