@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import * as z from 'zod';
+import { errors } from '../errors.ts';
+import { Random } from '../random.ts';
+import { dataFiles } from './lines.ts';
+import { isRejected, readRows, Rejections, textField } from './rows.ts';
+import type { Triplet, TripletSet } from './triplet.ts';
+
+/** More text than this is not held at once: `sampleTriplets` takes as many rows as fit from a file of any size. */
+const MAX_HELD_CHARACTERS = 512 * 1024 * 1024;
+
+const listOf = (field: string) => z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(textField(field)));
+
+/** A row as people write it; other fields are allowed and ignored. */
+const tripletSchema = z
+  .object(
+    {
+      query: textField('query'),
+      positive: listOf('positive').refine((texts) => texts.length > 0, 'positive is empty'),
+      negative: listOf('negative').optional(),
+      negatives: listOf('negatives').optional(),
+      instruction: z
+        .string({ error: 'instruction is not a text' })
+        .refine((text) => !text.includes('\0'), 'instruction holds a NUL')
+        .refine((text) => !/\p{Surrogate}/u.test(text), 'instruction holds half of a surrogate pair')
+        .nullish(),
+    },
+    { error: 'is not a JSON object' },
+  )
+  .transform((row): Triplet => {
+    const negatives = [...(row.negative ?? []), ...(row.negatives ?? [])];
+    const triplet = { query: row.query, positive: row.positive[0] as string, negatives };
+    return row.instruction?.trim() ? { ...triplet, instruction: row.instruction } : triplet;
+  })
+  .refine((triplet) => triplet.negatives.length > 0, 'negative is missing');
+
+/**
+ * Reads training triplets: a `.jsonl` or `.jsonl.gz` file, or a folder of them in the order of their names. A row has
+ * `query`, `positive` (a text, or a list of which the first counts), `negative` or `negatives` (a text or a list) and
+ * perhaps an `instruction`. A row that cannot be used is left out and named with its line and a reason.
+ *
+ * @param options.limit stops after that many accepted rows
+ * @throws NOT_FOUND, BAD_DATA (nothing usable, or a broken gzip), TOO_LARGE (more text than is held at once), CANCELLED
+ */
+export async function readTriplets(location: string, options: { signal?: AbortSignal; limit?: number } = {}): Promise<TripletSet> {
+  const { signal, limit = Infinity } = options;
+  const kept: Triplet[] = [];
+  let characters = 0;
+  const { rejected, fingerprint } = await scan(location, signal, (triplet) => {
+    characters += lengthOf(triplet);
+    if (characters > MAX_HELD_CHARACTERS)
+      throw errors.tooLarge(`${location} holds more text than is read at once: say how many rows to take.`);
+    kept.push(triplet);
+    return kept.length < limit;
+  });
+  return { triplets: kept, rejected, fingerprint };
+}
+
+/**
+ * Takes `count` triplets from a file or folder of any size in one pass, holding no more than twice as many: the first
+ * ones (`file`), or ones drawn and ordered by the seed (`shuffled`). With one seed, fewer rows are a prefix of more. The
+ * fingerprint covers every accepted row that was read: all of them when shuffled, the first `count` in file order.
+ *
+ * @throws as `readTriplets`
+ */
+export async function sampleTriplets(
+  location: string,
+  options: { count: number; seed: number; order: 'shuffled' | 'file'; signal?: AbortSignal },
+): Promise<TripletSet> {
+  const { count, seed, order, signal } = options;
+  if (order === 'file') return readTriplets(location, { limit: count, ...(signal && { signal }) });
+  // Every row draws a key; the rows with the least keys, in their order, are a uniform sample, uniformly shuffled.
+  const random = Random.fromSeed(seed);
+  let kept: { key: number; triplet: Triplet }[] = [];
+  let bound = Infinity;
+  const prune = (): void => {
+    kept = kept.sort((a, b) => a.key - b.key).slice(0, count);
+    if (kept.length === count) bound = kept.at(-1)?.key ?? Infinity;
+  };
+  const { rejected, fingerprint } = await scan(location, signal, (triplet) => {
+    const key = random.float();
+    if (key < bound) kept.push({ key, triplet });
+    if (kept.length >= 2 * count) prune();
+    return true;
+  });
+  prune();
+  return { triplets: kept.map(({ triplet }) => triplet), rejected, fingerprint };
+}
+
+/** Hands every accepted row to `accept` until that returns false. */
+async function scan(
+  location: string,
+  signal: AbortSignal | undefined,
+  accept: (triplet: Triplet) => boolean,
+): Promise<Pick<TripletSet, 'rejected' | 'fingerprint'>> {
+  const rejections = new Rejections();
+  const hash = createHash('sha256');
+  let accepted = 0;
+  const finished = () => ({ rejected: rejections.rows, fingerprint: hash.digest('hex') });
+  for (const file of await dataFiles(location)) {
+    for await (const row of readRows(file, tripletSchema, signal)) {
+      if (isRejected(row)) {
+        rejections.add(row);
+        continue;
+      }
+      const { query, positive, negatives, instruction } = row.value;
+      hash.update(`${JSON.stringify([instruction ?? null, query, positive, ...negatives])}\n`);
+      accepted++;
+      if (!accept(row.value)) return finished();
+    }
+  }
+  if (accepted > 0) return finished();
+  throw rejections.rows.length === 0
+    ? errors.badData(`${location} is empty: a row is a JSON object with query, positive and negative.`)
+    : errors.badData(`${location}: none of its ${rejections.rows.length} rows can be used (${rejections.first()}).`);
+}
+
+function lengthOf(triplet: Triplet): number {
+  return triplet.negatives.reduce((sum, negative) => sum + negative.length, triplet.query.length + triplet.positive.length);
+}

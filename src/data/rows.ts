@@ -1,0 +1,66 @@
+import * as z from 'zod';
+import { errors } from '../errors.ts';
+import { readLines } from './lines.ts';
+import type { RejectedRow } from './triplet.ts';
+
+/** A row of a data file: its value, or why it was left out. */
+export type Row<T> = { readonly value: T; readonly file: string; readonly line: number } | RejectedRow;
+
+/** Tells the two kinds of row apart. */
+export const isRejected = (row: Row<unknown>): row is RejectedRow => 'reason' in row;
+
+/** Past this many rejected rows a file is taken for something else, so that naming them needs no more memory. */
+export const MAX_REJECTED_ROWS = 1_000_000;
+
+/** A text that an encoder can read: not blank, no NUL, no half of a surrogate pair. Messages name the field. */
+export const textField = (field: string): z.ZodString =>
+  z
+    .string({ error: ({ input }) => (input === undefined ? `${field} is missing` : `${field} is not a text`) })
+    .refine((text) => text.trim() !== '', `${field} is empty`)
+    .refine((text) => !text.includes('\0'), `${field} holds a NUL`)
+    .refine((text) => !/\p{Surrogate}/u.test(text), `${field} holds half of a surrogate pair`);
+
+/**
+ * Reads the JSON object of every line of a file and checks it against the schema; each line comes back as a value or as
+ * a rejected row, blank lines excepted.
+ *
+ * @throws what `readLines` throws
+ */
+export async function* readRows<T>(file: string, schema: z.ZodType<T>, signal?: AbortSignal): AsyncGenerator<Row<T>> {
+  for await (const line of readLines(file, signal)) {
+    yield line.problem === undefined
+      ? checked(line.text, schema, file, line.number)
+      : { file, line: line.number, reason: line.problem };
+  }
+}
+
+function checked<T>(text: string, schema: z.ZodType<T>, file: string, line: number): Row<T> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { file, line, reason: 'is not valid JSON' };
+  }
+  const result = schema.safeParse(json);
+  if (result.success) return { value: result.data, file, line };
+  return { file, line, reason: result.error.issues[0]?.message ?? 'is not what it should be' };
+}
+
+/** Collects rejected rows, and stops where there are too many to be named. */
+export class Rejections {
+  readonly rows: RejectedRow[] = [];
+
+  add(row: RejectedRow): void {
+    if (this.rows.length >= MAX_REJECTED_ROWS)
+      throw errors.badData(`${row.file} is not what it should be: more than ${MAX_REJECTED_ROWS} rows were rejected (${this.first()}).`);
+    this.rows.push(row);
+  }
+
+  /** The first few, for a sentence: "line 3: query is empty; line 7: is not valid JSON". */
+  first(): string {
+    return this.rows
+      .slice(0, 3)
+      .map((row) => `line ${row.line}: ${row.reason}`)
+      .join('; ');
+  }
+}
