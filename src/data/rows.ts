@@ -1,3 +1,4 @@
+import path from 'node:path';
 import * as z from 'zod';
 import { errors } from '../errors.ts';
 import { readLines } from './lines.ts';
@@ -56,11 +57,12 @@ export class Rejections {
     this.rows.push(row);
   }
 
-  /** The first few, for a sentence: "line 3: query is empty; line 7: is not valid JSON". */
-  first(): string {
+  /** The first few, of one file or of all, for a sentence: "a.jsonl line 3: query is empty; a.jsonl line 7: is not valid JSON". */
+  first(file?: string): string {
     return this.rows
+      .filter((row) => file === undefined || row.file === file)
       .slice(0, 3)
-      .map((row) => `line ${row.line}: ${row.reason}`)
+      .map((row) => `${path.basename(row.file)} line ${row.line}: ${row.reason}`)
       .join('; ');
   }
 }

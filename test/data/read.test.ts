@@ -155,9 +155,9 @@ describe('what cannot be read is one sentence', () => {
   test('a gzip with zeros and more after it', () =>
     fails(put('zeros.jsonl.gz', Buffer.concat([compressed, Buffer.alloc(512), compressed])), 'BAD_DATA', /after the end/));
   test('UTF-16', () => fails(put('utf16.jsonl', Buffer.from(`\uFEFF${rows(2)}`, 'utf16le')), 'BAD_DATA', /UTF-16/));
-  test('a binary', () => fails(put('binary.jsonl', Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0, 1, 10, 0xff, 0xfe])), 'BAD_DATA', /line 1: is not valid JSON; line 2: is not valid UTF-8/));
+  test('a binary', () => fails(put('binary.jsonl', Buffer.from([0x7f, 0x45, 0x4c, 0x46, 0, 1, 10, 0xff, 0xfe])), 'BAD_DATA', /line 1: is not valid JSON; binary.jsonl line 2: is not valid UTF-8/));
   test('a file whose every row is rejected, by the first reasons', () =>
-    fails(put('all.jsonl', '{}\n[]\n{"query":""}\n{}\n'), 'BAD_DATA', /none of its 4 rows.*line 1: query is missing; line 2: is not a JSON object; line 3: query is empty\)/));
+    fails(put('all.jsonl', '{}\n[]\n{"query":""}\n{}\n'), 'BAD_DATA', /none of its 4 rows.*all.jsonl line 1: query is missing; all.jsonl line 2: is not a JSON object; all.jsonl line 3: query is empty\)/));
 
   test('a cancelled reading', async () => {
     const file = await put('cancel.jsonl', rows(10));
