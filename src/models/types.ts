@@ -54,13 +54,22 @@ export interface TokenizedText {
   readonly added: readonly boolean[];
 }
 
+export interface TokenizeOptions {
+  readonly addSpecialTokens?: boolean | undefined;
+  readonly maxTokens?: number | undefined;
+}
+
 /** A tokenizer opened from a checkpoint folder. */
 export interface Tokenizer {
   /** Ids run from 0 to this, exclusive. */
   readonly vocabSize: number;
   /** Whether it puts a token of its own before the text. */
   readonly addsBos: boolean;
-  tokenize(text: string, options?: { addSpecialTokens?: boolean }): TokenizedText;
+  /**
+   * A text as tokens. `addSpecialTokens` (default true) puts the tokenizer's own before and after it; with `maxTokens`,
+   * only the first so many are computed, added ones counted, in a time that depends on them and not on the text.
+   */
+  tokenize(text: string, options?: TokenizeOptions): TokenizedText;
 }
 
 /** A decoder model in a folder: everything needed to run it, nothing loaded yet. */
