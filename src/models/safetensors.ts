@@ -6,6 +6,8 @@ import { readJson } from './json.ts';
 import { readHeader, type SafetensorsHeader } from './safetensors-header.ts';
 import type { StoredTensor } from './types.ts';
 
+export { float32Source, readTensor, readTensorBytes, storedSource, writeSafetensors, type TensorSource } from './tensor-data.ts';
+
 /** The name of the weights in a folder that has one file of them. */
 export const WEIGHTS_FILE = 'model.safetensors';
 const INDEX_FILE = 'model.safetensors.index.json';
