@@ -6,7 +6,7 @@
  *
  * ONNX Runtime alone stays outside of the bundles: it finds its native library beside its own JavaScript.
  */
-import { copyFile, mkdir, readFile } from 'node:fs/promises';
+import { copyFile, mkdir } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -14,7 +14,6 @@ import { fileURLToPath } from 'node:url';
 import { build, context } from 'esbuild';
 
 const root = path.dirname(fileURLToPath(import.meta.url));
-const { version } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
 
 /** Gives CommonJS dependencies inside an ES module bundle the `require` that they expect for Node's own modules. */
 const requireBanner =
@@ -25,7 +24,6 @@ const common = {
   bundle: true,
   sourcemap: !process.argv.includes('--minify'),
   minify: process.argv.includes('--minify'),
-  define: { 'process.env.L3PRUNE_VERSION': JSON.stringify(version) },
   logLevel: 'warning',
 };
 

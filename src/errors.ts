@@ -65,6 +65,8 @@ export const errors = {
   downloadCorrupt: failure('DOWNLOAD_CORRUPT'),
   /** The inference engine refused a graph or a run. */
   engine: failure('ENGINE'),
+  /** Another job of the same kind is running. */
+  busy: failure('BUSY'),
   /** The worker process ended, hung or talked nonsense while requests were pending. */
   workerGone: failure('WORKER_GONE'),
   /** A job needs more memory than the machine has; the sentence offers what fits. */

@@ -1,0 +1,163 @@
+import { formatBytes, formatCount, formatDuration } from '../src/format.ts';
+import type { CheckpointSummary, PanelState, RunStatus, RunView } from '../src/protocol/panel.ts';
+import { curveAt, scalesOf, type ShownCurve } from './curve.ts';
+import { element } from './dom.ts';
+import { CurvePlot } from './plot.ts';
+import { CurveTable } from './table.ts';
+import { button, progressRing, radioGroup } from './toolkit.ts';
+
+/** What the person can ask of the extension. */
+export interface PanelActions {
+  cancel(): void;
+  start(): void;
+  openLog(): void;
+  copyPath(path: string): void;
+}
+
+/** The panel's page: drawn anew from every state it is given, keeping only what the person chose in it. */
+export class Panel {
+  private readonly plot = new CurvePlot();
+  private readonly table = new CurveTable();
+  private readonly subject = element('p', { class: 'subject' });
+  private readonly status = element('section', { class: 'status', 'aria-label': 'Progress' });
+  private readonly announcement = element('p', { class: 'visually-hidden', role: 'status' });
+  private readonly choice = element('div', { class: 'choice' });
+  private readonly cuts = element('ul', { class: 'cuts', 'aria-label': 'Cuts' });
+  private readonly warnings = element('ul', { class: 'warnings', 'aria-label': 'Warnings' });
+  private readonly results = element('div', { class: 'results' });
+  private readonly checkpoints = element('section', { class: 'checkpoints' });
+  private readonly actions: PanelActions;
+  private run: RunView | undefined;
+  private scale: string | undefined;
+  private offeredScales = '';
+  private statusKey = '';
+
+  constructor(root: HTMLElement, actions: PanelActions) {
+    this.actions = actions;
+    const figure = element('figure', {}, this.plot.root, element('figcaption', {}, this.plot.readout, this.cuts));
+    this.results.append(figure, this.table.root);
+    root.replaceChildren(
+      element('header', {}, element('h1', {}, 'Loss by layer'), this.subject),
+      this.announcement,
+      this.status,
+      this.warnings,
+      this.choice,
+      this.results,
+      this.checkpoints,
+    );
+  }
+
+  show({ run }: PanelState): void {
+    this.run = run;
+    for (const part of [this.choice, this.results, this.checkpoints, this.warnings]) part.hidden = run === undefined;
+    if (run === undefined) {
+      this.subject.textContent = 'Nothing has been profiled in this window yet.';
+      this.status.replaceChildren(button('Prune Model…', 'primary', () => this.actions.start()));
+      this.statusKey = '';
+      return;
+    }
+    this.subject.textContent = `${run.model} on ${run.data}`;
+    this.showStatus(run);
+    this.warnings.replaceChildren(...(run.curve?.warnings ?? []).map((warning) => element('li', {}, warning)));
+    this.warnings.hidden = (run.curve?.warnings.length ?? 0) === 0;
+    this.offerScales(run);
+    this.showCurve();
+    this.showCheckpoints(run.checkpoints);
+  }
+
+  /** Draws the canvas again in the theme's colours. */
+  restyle(): void {
+    this.plot.restyle();
+  }
+
+  /** Buttons stay the same elements while the status does, so that progress does not take the focus from them. */
+  private showStatus(run: RunView): void {
+    if (this.statusKey !== run.status) {
+      this.statusKey = run.status;
+      this.announcement.textContent = statusNames[run.status];
+      const message = element('p', { class: 'message' });
+      this.status.className = `status ${run.status}`;
+      this.status.replaceChildren(...this.busyParts(run.status), message, ...this.buttons(run.status));
+    }
+    const message = this.status.querySelector('.message');
+    if (message) message.textContent = sentence(run);
+    const bar = this.status.querySelector('progress');
+    if (bar && run.fraction === undefined) bar.removeAttribute('value');
+    else if (bar) bar.value = run.fraction ?? 0;
+  }
+
+  private busyParts(status: RunStatus): HTMLElement[] {
+    if (status !== 'running' && status !== 'cancelling') return [];
+    return [progressRing(), element('progress', { max: '1', 'aria-label': 'Share of the profile that is done' })];
+  }
+
+  private buttons(status: RunStatus): HTMLElement[] {
+    const { actions } = this;
+    switch (status) {
+      case 'running':
+        return [button('Cancel', 'secondary', () => actions.cancel())];
+      case 'cancelling':
+        return [button('Stop Now', 'secondary', () => actions.cancel())];
+      case 'failed':
+        return [button('Open Log', 'secondary', () => actions.openLog()), button('Prune Model…', 'primary', () => actions.start())];
+      case 'done':
+      case 'cancelled':
+      case 'interrupted':
+        return [button('Prune Model…', 'secondary', () => actions.start())];
+    }
+  }
+
+  private offerScales(run: RunView): void {
+    const scales = scalesOf(run);
+    if (this.scale === undefined || !scales.includes(this.scale)) this.scale = scales[0];
+    if (this.offeredScales === scales.join()) return;
+    this.offeredScales = scales.join();
+    const choose = (scale: string): void => {
+      this.scale = scale;
+      this.showCurve();
+    };
+    this.choice.replaceChildren(...(scales.length > 1 ? [radioGroup('Scale', scales, this.scale ?? '', choose)] : []));
+  }
+
+  private showCurve(): void {
+    if (this.run === undefined) return;
+    const curve = curveAt(this.run, this.scale);
+    this.results.hidden = curve.layers.length === 0;
+    this.plot.show(curve);
+    this.table.show(curve);
+    this.cuts.replaceChildren(...curve.cuts.map((cut) => element('li', { class: cut.name }, describeCut(cut, curve.layers.length))));
+  }
+
+  private showCheckpoints(checkpoints: readonly CheckpointSummary[]): void {
+    this.checkpoints.hidden = checkpoints.length === 0;
+    const items = checkpoints.map((checkpoint) => {
+      const copy = button('Copy Path', 'secondary', () => this.actions.copyPath(checkpoint.path));
+      copy.setAttribute('aria-label', `Copy the path of ${checkpoint.name}`);
+      return element('li', {}, element('strong', {}, checkpoint.name), element('span', {}, describeCheckpoint(checkpoint)), copy);
+    });
+    this.checkpoints.replaceChildren(element('h2', {}, 'Checkpoints'), element('ul', {}, ...items));
+  }
+}
+
+const statusNames: Record<RunStatus, string> = {
+  running: 'Running',
+  cancelling: 'Cancelling',
+  done: 'Done',
+  cancelled: 'Cancelled',
+  failed: 'Failed',
+  interrupted: 'Interrupted',
+};
+
+function sentence(run: RunView): string {
+  if (run.error) return `${run.error.message} (${run.error.code})`;
+  return run.secondsLeft === undefined ? run.message : `${run.message} · about ${formatDuration(run.secondsLeft)} left`;
+}
+
+function describeCut({ name, layer, confidence }: ShownCurve['cuts'][number], total: number): string {
+  const kept = `${name === 'small' ? 'Small' : 'Large'} keeps ${layer} of ${total} layers`;
+  return confidence === undefined ? kept : `${kept} (lowest in ${Math.round(confidence * 100)} % of resamples)`;
+}
+
+function describeCheckpoint({ layersKept, layersOfBase, parameters, bytes }: CheckpointSummary): string {
+  return `${layersKept} of ${layersOfBase} layers · ${formatCount(parameters)} parameters · ${formatBytes(bytes)}`;
+}

@@ -1,0 +1,36 @@
+/** Colours and font of the plot, which is a canvas and so cannot use the theme's variables itself. */
+export interface PlotTheme {
+  readonly font: string;
+  readonly text: string;
+  readonly grid: string;
+  readonly line: string;
+  readonly band: string;
+  readonly small: string;
+  readonly large: string;
+  /** 2 in the high-contrast themes, else 1. */
+  readonly emphasis: number;
+}
+
+/** Reads the theme that VS Code has put on the page. */
+export function readTheme(): PlotTheme {
+  const style = getComputedStyle(document.body);
+  const variable = (name: string, otherwise: string): string => style.getPropertyValue(name).trim() || otherwise;
+  const foreground = variable('--vscode-foreground', style.color);
+  const highContrast = document.body.classList.contains('vscode-high-contrast');
+  const line = variable('--vscode-charts-blue', foreground);
+  return {
+    font: `12px ${style.fontFamily}`,
+    text: foreground,
+    grid: highContrast ? variable('--vscode-contrastBorder', foreground) : variable('--vscode-charts-lines', foreground),
+    line,
+    band: line,
+    small: variable('--vscode-charts-green', foreground),
+    large: variable('--vscode-charts-orange', foreground),
+    emphasis: highContrast ? 2 : 1,
+  };
+}
+
+/** Calls back when the person changes the colour theme. */
+export function onThemeChange(listener: () => void): void {
+  new MutationObserver(listener).observe(document.body, { attributes: true, attributeFilter: ['class', 'data-vscode-theme-id'] });
+}
