@@ -45,6 +45,18 @@ export async function* readLines(file: string, signal?: AbortSignal): AsyncGener
   throwIfCancelled(signal);
   const compressed = await isGzip(file);
   let line = 0;
+  for await (const found of splitLines(
+    chunksOf(file, compressed, signal, () => line),
+    signal,
+  )) {
+    line = found.number;
+    yield found;
+  }
+}
+
+/** Cuts bytes into lines as `readLines` does; where numbers are missing, those lines were blank. */
+export async function* splitLines(chunks: AsyncIterable<Buffer>, signal?: AbortSignal): AsyncGenerator<Line> {
+  let line = 0;
   let held: Buffer[] = [];
   let heldBytes = 0; // Counts on when the line is too long to be held.
   const take = (end: Buffer): Line | undefined => {
@@ -56,7 +68,7 @@ export async function* readLines(file: string, signal?: AbortSignal): AsyncGener
     if (bytes > MAX_LINE_BYTES) return { number: line, problem: `is longer than ${MAX_LINE_BYTES / 1024 / 1024} MB` };
     return decode(whole, line);
   };
-  for await (const chunk of chunksOf(file, compressed, signal, () => line)) {
+  for await (const chunk of chunks) {
     throwIfCancelled(signal);
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
