@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { errors } from '../errors.ts';
 import { reason, sha256File, writeFileAtomically } from '../files.ts';
@@ -30,6 +30,15 @@ export async function fingerprintModel(
   hash.update(JSON.stringify([settings, weights.toSorted()]));
   hash.update(await sha256File(join(model.directory, 'tokenizer.json'), options.signal));
   return hash.digest('hex');
+}
+
+/** SHA-256 of one file, hexadecimal, remembered in the data home. Throws `NOT_FOUND` or `CANCELLED`. */
+export async function rememberedSha256(
+  file: string,
+  options: { home?: string | undefined; signal?: AbortSignal | undefined } = {},
+): Promise<string> {
+  const [sha256] = await hashWeights([resolve(file)], join(dataHome(options.home), 'file-hashes.json'), options.signal);
+  return sha256!;
 }
 
 async function hashWeights(files: readonly string[], cachePath: string, signal: AbortSignal | undefined): Promise<string[]> {

