@@ -46,9 +46,13 @@ export function createWordEncoder(model: BPE, spec: BpeSpec, byteLevel: boolean)
  * they need: BPE joins neighbours, so that a cut changes the tokens beside it alone, and those are not used.
  */
 function encodeLong(word: string, limit: number, encode: (word: string) => EncodedWord): EncodedWord {
-  for (let length = Math.max(WHOLE_LENGTH, limit * 8); length < word.length; length *= 4) {
+  let length = Math.max(WHOLE_LENGTH, limit * 4);
+  while (length < word.length) {
     const encoded = encode(word.slice(0, length).toWellFormed());
-    if (encoded.ids.length >= limit + CUT_MARGIN) return encoded;
+    const count = encoded.ids.length;
+    if (count >= limit + CUT_MARGIN) return encoded;
+    // As long as so many tokens of the length found so far would be, and a little more.
+    length = Math.ceil(Math.max(2 * length, ((limit + CUT_MARGIN) * 1.1 * length) / Math.max(count, 1)));
   }
   return encode(word);
 }
