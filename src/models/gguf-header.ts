@@ -1,8 +1,8 @@
-import { GGMLQuantizationType, gguf } from '@huggingface/gguf';
+import { GGMLQuantizationType } from '@huggingface/gguf';
 import { resolve } from 'node:path';
 import { errors } from '../errors.ts';
 import { BLOCKS, type GgufType } from './gguf-dequantize.ts';
-import { scanHeader } from './gguf-scan.ts';
+import { readGgufMetadata } from './gguf-metadata.ts';
 
 /** One tensor of a GGUF file; every bound has been checked against the file's size. */
 export interface GgufTensor {
@@ -27,41 +27,30 @@ export interface GgufHeader {
 /** Reads the header of a GGUF file, version 2 or 3. Throws `NOT_FOUND`, `BAD_MODEL_FILE` or `UNSUPPORTED`. */
 export async function readGgufHeader(path: string): Promise<GgufHeader> {
   const file = resolve(path);
-  const scan = await scanHeader(file);
-  const parsed = await gguf(file, { allowLocalFile: true }).catch((error: unknown) => {
-    throw errors.badModelFile(`${path} is not a valid GGUF file: ${(error as Error).message}.`, error);
-  });
-  const metadata = new Map<string, unknown>(Object.entries(parsed.metadata));
-  for (const key of ['tokenizer.ggml.tokens', 'tokenizer.ggml.merges'])
-    if (metadata.has(key) && utf8Bytes(metadata.get(key)) !== scan.stringBytes.get(key))
-      throw errors.badModelFile(`${path} is not a valid GGUF file: the strings of ${key} are not UTF-8.`);
+  const { metadata, tensors: infos, end, fileBytes } = await readGgufMetadata(file);
   if (Number(metadata.get('split.count') ?? 1) > 1)
     throw errors.unsupported(`${path} is one part of a model in several files: join them with llama-gguf-split --merge.`);
 
-  const dataStart = alignedStart(parsed.tensorInfoByteRange[1], metadata.get('general.alignment'), path);
+  const dataStart = alignedStart(end, metadata.get('general.alignment'), path);
   const tensors = new Map<string, GgufTensor>();
-  for (const { name, dtype, shape, offset } of parsed.tensorInfos) {
-    const type = GGMLQuantizationType[dtype] as string | undefined;
+  for (const { name, type: number, dimensions, offset } of infos) {
+    if (tensors.has(name)) throw errors.badModelFile(`${path} is not a valid GGUF file: it has the tensor ${name} twice.`);
+    const type = GGMLQuantizationType[number] as string | undefined;
     if (type === undefined || !Object.hasOwn(BLOCKS, type))
       throw errors.unsupported(
-        `${path}: tensor ${name} is stored as ${type ?? `type ${dtype}`}; these are read: ${Object.keys(BLOCKS).join(', ')}.`,
+        `${path}: tensor ${name} is stored as ${type ?? `type ${number}`}; these are read: ${Object.keys(BLOCKS).join(', ')}.`,
       );
-    const lengths = shape.map(Number).toReversed();
-    const byteLength = sizeInBytes(lengths, type as GgufType);
+    const shape = dimensions.map(Number).toReversed();
+    const byteLength = sizeInBytes(shape, type as GgufType);
     const start = dataStart + Number(offset);
-    if (byteLength === undefined || start + byteLength > scan.fileBytes)
+    if (byteLength === undefined || start + byteLength > fileBytes)
       throw errors.badModelFile(
-        `${path} is not a valid GGUF file: tensor ${name} of shape [${lengths.join(', ')}] and type ${type} at byte ${start} does not fit into its ${scan.fileBytes} bytes. Fetch it again.`,
+        `${path} is not a valid GGUF file: tensor ${name} of shape [${shape.join(', ')}] and type ${type} at byte ${start} does not fit into its ${fileBytes} bytes. Fetch it again.`,
       );
-    tensors.set(name, { name, type: type as GgufType, shape: lengths, file, offset: start, byteLength });
+    tensors.set(name, { name, type: type as GgufType, shape, file, offset: start, byteLength });
   }
   checkOverlaps([...tensors.values()], path);
   return { file, metadata, tensors };
-}
-
-function utf8Bytes(strings: unknown): number {
-  if (!Array.isArray(strings)) return -1;
-  return strings.reduce<number>((sum, item) => sum + (typeof item === 'string' ? Buffer.byteLength(item) : 0), 0);
 }
 
 function alignedStart(headerEnd: number, alignment: unknown, path: string): number {

@@ -143,7 +143,7 @@ test('whatever is done to a tokenizer, the folder opens or is refused in a sente
     }),
     { numRuns: runs(100), ...seed },
   );
-});
+}, 300_000);
 
 test('two spellings of one key in a JSON file are the same key', async () => {
   await writeFile(folder.path('a.json'), '{"b": [{"a": 1}, {"a": 2, "x": "a\\"a"}], "a": 3, "\\u0061": 4}');

@@ -183,7 +183,7 @@ describe('writing', () => {
       }),
       { numRuns: runs(50), ...seed },
     );
-  });
+  }, 300_000);
 
   test('reports every byte and can be cancelled, which leaves the old file', async () => {
     await writeFile(folder.path('out.safetensors'), 'old');
@@ -236,7 +236,7 @@ describe('whatever is done to a valid file, it opens within its bounds or is ref
       fc.asyncProperty(mutations, (changes) => opensOrRefuses(mutate(valid, changes, valid.length))),
       { numRuns: runs(500), ...seed },
     );
-  });
+  }, 300_000);
 
   test('header fields', async () => {
     await fc.assert(
@@ -245,7 +245,7 @@ describe('whatever is done to a valid file, it opens within its bounds or is ref
       ),
       { numRuns: runs(300), ...seed },
     );
-  });
+  }, 300_000);
 });
 
 async function sameBytes(a: StoredTensor, b: StoredTensor): Promise<boolean> {
