@@ -102,10 +102,11 @@ function checkKey(key: string, value: unknown, file: string): void {
 }
 
 /** The first of zod's complaints, as a clause. */
-export function describeIssue(error: z.ZodError): string {
+function describeIssue(error: z.ZodError): string {
   const issue = error.issues[0]!;
+  if (issue.message.endsWith('received undefined')) return `${issue.path.join('.')} is missing`;
   const clause = issue.message.replace(/^Invalid input: /, '').replace(/^Too (big|small): /, 'too $1: ');
-  return `${issue.path.join('.') || 'the value'} is wrong (${clause})`;
+  return `${issue.path.join('.')} is wrong (${clause})`;
 }
 
 /** Names and shapes of the tensors that a decoder of this config reads, without the file's prefix. Shapes are [out, in]. */

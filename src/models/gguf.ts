@@ -118,7 +118,8 @@ function translateName(name: string): string | undefined {
 
 /** `rotaryRows` is the number of rows of a head whose rotary halves the file interleaves, or 0 where it does not. */
 function float32Source(name: string, tensor: GgufTensor, rotaryRows: number): TensorSource {
-  const columns = tensor.shape.length === 1 ? 1 : tensor.shape.at(-1)!;
+  const isVector = tensor.shape.length === 1;
+  const columns = isVector ? 1 : tensor.shape.at(-1)!;
   return {
     name,
     type: 'F32',
@@ -126,7 +127,7 @@ function float32Source(name: string, tensor: GgufTensor, rotaryRows: number): Te
     async *chunks() {
       const { elements, bytes } = BLOCKS[tensor.type];
       // A slice holds whole heads where rows move, else whole blocks; its float32 values fill about CHUNK_BYTES.
-      const unit = rotaryRows > 0 ? rotaryRows * columns : elements;
+      const unit = rotaryRows > 0 ? rotaryRows * (isVector ? elements : columns) : elements;
       const slice = Math.max(1, Math.floor(CHUNK_BYTES / 4 / unit)) * unit;
       for await (const chunk of tensorChunks(tensor, (slice / elements) * bytes)) {
         const values = dequantize(chunk, tensor.type);

@@ -11,7 +11,7 @@ export interface JsonLimits {
 }
 
 /** Enough for any config, index or tokenizer file; a hostile one is refused in milliseconds. */
-export const FILE_LIMITS: JsonLimits = { maxBytes: 256 * 2 ** 20, maxDepth: 64, maxValues: 8_000_000 };
+const FILE_LIMITS: JsonLimits = { maxBytes: 256 * 2 ** 20, maxDepth: 64, maxValues: 8_000_000 };
 
 /**
  * `JSON.parse` for files that strangers wrote: bounded depth and size, and no duplicate keys, of which `JSON.parse`

@@ -7,7 +7,7 @@ import type { ByteProgress, StorageType, StoredTensor } from './types.ts';
 export const CHUNK_BYTES = 4 * 2 ** 20;
 
 /** Bytes an element. */
-export const ELEMENT_BYTES = { F32: 4, F16: 2, BF16: 2 } as const satisfies Record<StorageType, number>;
+const ELEMENT_BYTES = { F32: 4, F16: 2, BF16: 2 } as const satisfies Record<StorageType, number>;
 
 /** The tensor's values, widened to float32 exactly. Throws `BAD_MODEL_FILE` where the file has changed meanwhile. */
 export async function readTensor(tensor: StoredTensor): Promise<Float32Array> {

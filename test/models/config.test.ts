@@ -152,6 +152,12 @@ describe('a config that makes no sense is refused:', () => {
     expect(() => parse(config)).toThrow(expect.objectContaining({ code: 'BAD_CONFIG' }));
   });
 
+  test('with the key in its sentence', () => {
+    const { hidden_size: _size, ...rest } = llama2;
+    expect(() => parse(rest)).toThrow('config.json: hidden_size is missing.');
+    expect(() => parse({ ...llama2, num_hidden_layers: 5000 })).toThrow('config.json: num_hidden_layers is wrong (too big: expected number to be <=1000).');
+  });
+
   test('whatever value stands wherever, it is read within bounds or refused in a sentence', () => {
     fc.assert(
       fc.property(fc.constantFrom(fixture, llama2, llama3, smollm2), fc.nat(100), hostileValue, (config, n, value) => {

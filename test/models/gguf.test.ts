@@ -164,6 +164,23 @@ describe('a GGUF file becomes a float32 checkpoint', () => {
     expect((await openCheckpoint(out)).config.ropeScaling).toEqual({ type: 'default' });
   });
 
+  test('with the biases that it has, in the order of their rows', async () => {
+    const bias = (name: string, rows: number): [TensorEntry, Float32Array] => {
+      const values = Float32Array.from({ length: rows }, (_, i) => i);
+      const stored = /attn_[qk]/.test(name) ? interleave(values, 16, 1) : values;
+      return [{ name: `${name}.bias`, type: 'F32', shape: [rows], bytes: new Uint8Array(stored.buffer) }, values];
+    };
+    const biases = [0, 1].flatMap((layer) =>
+      Object.entries({ attn_q: 64, attn_k: 32, attn_v: 32, attn_output: 64 }).map(([part, rows]) => bias(`blk.${layer}.${part}`, rows)),
+    );
+    const { config, tensors: converted } = await openCheckpoint(await convert(buildGguf(metadata, [...tensors, ...biases.map(([entry]) => entry)])));
+    expect(config.attentionBias).toBe(true);
+    expect(await readTensor(converted.get('model.layers.1.self_attn.k_proj.bias')!)).toEqual(biases[5]![1]);
+    expect(await readTensor(converted.get('model.layers.0.self_attn.o_proj.bias')!)).toEqual(biases[3]![1]);
+    const incomplete = convert(buildGguf(metadata, [...tensors, ...biases.slice(0, 3).map(([entry]) => entry)]), { force: true });
+    await expect(incomplete).rejects.toMatchObject({ code: 'BAD_MODEL_FILE', message: expect.stringContaining('o_proj.bias is missing') });
+  });
+
   test('with linear rotary scaling', async () => {
     const linear = withMetadata(['llama.rope.scaling.type', 'str', 'linear'], ['llama.rope.scaling.factor', 'f32', 4]);
     expect((await openCheckpoint(await convert(buildGguf(linear, tensors)))).config.ropeScaling).toEqual({ type: 'linear', factor: 4 });
