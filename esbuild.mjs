@@ -6,7 +6,7 @@
  *
  * ONNX Runtime alone stays outside of the bundles: it finds its native library beside its own JavaScript.
  */
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -47,7 +47,17 @@ const bundles = [
     target: 'node22',
     external: ['vscode'],
   },
-  { ...nodeModule, entryPoints: ['src/worker/main.ts'], outfile: 'dist/worker.mjs' },
+  // In parts, so that a request which computes nothing loads no engine.
+  {
+    ...nodeModule,
+    entryPoints: ['src/worker/main.ts'],
+    outdir: 'dist',
+    entryNames: 'worker',
+    chunkNames: 'worker-[hash]',
+    outExtension: { '.js': '.mjs' },
+    splitting: true,
+    metafile: true,
+  },
   { ...nodeModule, entryPoints: ['src/worker/watchdog.ts'], outfile: 'dist/watchdog.mjs' },
   { ...nodeModule, entryPoints: ['src/cli/main.ts'], outfile: 'dist/cli.mjs' },
   { ...nodeModule, entryPoints: ['src/index.ts'], outfile: 'dist/index.mjs' },
@@ -72,6 +82,15 @@ async function copyGrammars() {
   }
 }
 
+/** Removes parts of the worker that an earlier build left: their names change with their content. */
+async function removeOldParts(outputs) {
+  const current = new Set(outputs.map((file) => path.basename(file)));
+  const files = await readdir(path.join(root, 'dist'));
+  for (const file of files.filter((name) => name.startsWith('worker-') && !current.has(name))) {
+    await rm(path.join(root, 'dist', file), { force: true });
+  }
+}
+
 await copyGrammars();
 if (process.argv.includes('--watch')) {
   for (const options of bundles) await (await context(options)).watch();
@@ -79,4 +98,5 @@ if (process.argv.includes('--watch')) {
   // One bundle that fails, which esbuild reports, leaves the others built.
   const built = await Promise.allSettled(bundles.map((options) => build(options)));
   if (built.some(({ status }) => status === 'rejected')) process.exitCode = 1;
+  else await removeOldParts(built.flatMap(({ value }) => Object.keys(value.metafile?.outputs ?? {})));
 }

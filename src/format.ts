@@ -36,6 +36,12 @@ export function formatDuration(seconds: number): string {
   return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** A checkpoint's name beside others': a run that cut at both points names its folders only `small` and `large`. */
+export function formatCheckpointName({ name, baseModel }: { readonly name: string; readonly baseModel: string }): string {
+  const base = baseModel.split(/[/\\]/).at(-1) ?? baseModel;
+  return name.includes(base) ? name : `${base} · ${name}`;
+}
+
 function threeDigits(value: number): string {
   return String(Number(value.toPrecision(3)));
 }

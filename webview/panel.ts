@@ -1,10 +1,10 @@
-import { formatBytes, formatCount, formatDuration } from '../src/format.ts';
+import { formatBytes, formatCheckpointName, formatCount, formatDuration } from '../src/format.ts';
 import type { CheckpointSummary, PanelState, RunStatus, RunView } from '../src/protocol/panel.ts';
 import { curveAt, scalesOf, type ShownCurve } from './curve.ts';
 import { element } from './dom.ts';
 import { CurvePlot } from './plot.ts';
 import { CurveTable } from './table.ts';
-import { button, progressRing, radioGroup } from './toolkit.ts';
+import { button, radioGroup } from './toolkit.ts';
 
 /** What the person can ask of the extension. */
 export interface PanelActions {
@@ -77,18 +77,13 @@ export class Panel {
       this.announcement.textContent = statusNames[run.status];
       const message = element('p', { class: 'message' });
       this.status.className = `status ${run.status}`;
-      this.status.replaceChildren(...this.busyParts(run.status), message, ...this.buttons(run.status));
+      this.status.replaceChildren(message, ...this.buttons(run.status), ...progressBar(run.status));
     }
     const message = this.status.querySelector('.message');
     if (message) message.textContent = sentence(run);
     const bar = this.status.querySelector('progress');
     if (bar && run.fraction === undefined) bar.removeAttribute('value');
     else if (bar) bar.value = run.fraction ?? 0;
-  }
-
-  private busyParts(status: RunStatus): HTMLElement[] {
-    if (status !== 'running' && status !== 'cancelling') return [];
-    return [progressRing(), element('progress', { max: '1', 'aria-label': 'Share of the profile that is done' })];
   }
 
   private buttons(status: RunStatus): HTMLElement[] {
@@ -131,12 +126,18 @@ export class Panel {
   private showCheckpoints(checkpoints: readonly CheckpointSummary[]): void {
     this.checkpoints.hidden = checkpoints.length === 0;
     const items = checkpoints.map((checkpoint) => {
+      const name = formatCheckpointName(checkpoint);
       const copy = button('Copy Path', 'secondary', () => this.actions.copyPath(checkpoint.path));
-      copy.setAttribute('aria-label', `Copy the path of ${checkpoint.name}`);
-      return element('li', {}, element('strong', {}, checkpoint.name), element('span', {}, describeCheckpoint(checkpoint)), copy);
+      copy.setAttribute('aria-label', `Copy the path of ${name}`);
+      return element('li', {}, element('strong', {}, name), element('span', {}, describeCheckpoint(checkpoint)), copy);
     });
     this.checkpoints.replaceChildren(element('h2', {}, 'Checkpoints'), element('ul', {}, ...items));
   }
+}
+
+function progressBar(status: RunStatus): HTMLElement[] {
+  if (status !== 'running' && status !== 'cancelling') return [];
+  return [element('progress', { max: '1', 'aria-label': 'Share of the profile that is done' })];
 }
 
 const statusNames: Record<RunStatus, string> = {

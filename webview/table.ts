@@ -1,6 +1,5 @@
 import type { ShownCurve } from './curve.ts';
 import { element } from './dom.ts';
-import { tag } from './toolkit.ts';
 
 /** The curve's numbers, a row a layer: what the plot shows, for those who do not see it or want the digits. */
 export class CurveTable {
@@ -37,7 +36,7 @@ export class CurveTable {
         element('th', { scope: 'row' }, String(layer)),
         element('td', {}, loss.toFixed(4)),
         element('td', {}, stderr.toFixed(4)),
-        element('td', {}, ...here.map((cut) => tag(cut.name))),
+        element('td', {}, ...here.map(({ name }) => element('span', { class: `tag ${name}` }, name))),
       );
     });
     this.body.replaceChildren(...rows);

@@ -7,7 +7,7 @@ export interface PlotTheme {
   readonly band: string;
   readonly small: string;
   readonly large: string;
-  /** 2 in the high-contrast themes, else 1. */
+  /** By how much lines are wider than usual: for the high-contrast themes. */
   readonly emphasis: number;
 }
 
@@ -21,12 +21,12 @@ export function readTheme(): PlotTheme {
   return {
     font: `12px ${style.fontFamily}`,
     text: foreground,
-    grid: highContrast ? variable('--vscode-contrastBorder', foreground) : variable('--vscode-charts-lines', foreground),
+    grid: `color-mix(in srgb, ${foreground} ${highContrast ? 45 : 15}%, transparent)`,
     line,
     band: line,
     small: variable('--vscode-charts-green', foreground),
-    large: variable('--vscode-charts-orange', foreground),
-    emphasis: highContrast ? 2 : 1,
+    large: variable('--vscode-charts-yellow', foreground),
+    emphasis: highContrast ? 1.5 : 1,
   };
 }
 

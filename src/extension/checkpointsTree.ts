@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { describeError } from '../errors.ts';
-import { formatBytes, formatCount } from '../format.ts';
+import { formatBytes, formatCheckpointName, formatCount } from '../format.ts';
 import { listCheckpoints, type CheckpointSummary, type DamagedCheckpoint } from '../protocol/prune.ts';
 import { Disposable } from './disposable.ts';
 import type { WorkerClient } from './workerClient.ts';
@@ -38,9 +38,8 @@ export class CheckpointsTree extends Disposable implements vscode.TreeDataProvid
     try {
       const { checkpoints, damaged } = await this.worker.request(listCheckpoints);
       delete this.view.message;
-      const newestFirst = [...checkpoints].sort((a, b) => b.created.localeCompare(a.created));
       return [
-        ...newestFirst.map((checkpoint) => ({ kind: 'checkpoint' as const, checkpoint })),
+        ...checkpoints.map((checkpoint) => ({ kind: 'checkpoint' as const, checkpoint })),
         ...damaged.map((folder) => ({ kind: 'damaged' as const, damaged: folder })),
       ];
     } catch (error) {
@@ -59,7 +58,8 @@ function pathOf(node: Node): string {
 }
 
 function checkpointItem(checkpoint: CheckpointSummary): vscode.TreeItem {
-  const { name, layersKept, layersOfBase, parameters, bytes, baseModel, created, path } = checkpoint;
+  const { layersKept, layersOfBase, parameters, bytes, baseModel, created, path } = checkpoint;
+  const name = formatCheckpointName(checkpoint);
   const item = new vscode.TreeItem(name);
   const layers = `${layersKept} of ${layersOfBase} layers`;
   item.id = path;

@@ -94,16 +94,20 @@ export class PrunePanel extends Disposable implements vscode.WebviewPanelSeriali
   }
 }
 
-/** The page allows its own script by nonce, its own style sheet, and nothing else. */
+/**
+ * The page allows its own script and style sheet, and nothing else. The toolkit probes the browser with a style element, for
+ * which it takes the nonce from the `csp-nonce` property.
+ */
 function page(webview: vscode.Webview, dist: vscode.Uri): string {
   const nonce = randomBytes(16).toString('base64');
   const file = (name: string): string => webview.asWebviewUri(vscode.Uri.joinPath(dist, name)).toString();
-  const policy = `default-src 'none'; script-src 'nonce-${nonce}'; style-src ${webview.cspSource}; base-uri 'none'; form-action 'none'`;
+  const policy = `default-src 'none'; script-src 'nonce-${nonce}'; style-src ${webview.cspSource} 'nonce-${nonce}'; base-uri 'none'; form-action 'none'`;
   return `<!DOCTYPE html>
 <html lang="en">
   <head>
     <meta charset="utf-8" />
     <meta http-equiv="Content-Security-Policy" content="${policy}" />
+    <meta property="csp-nonce" content="${nonce}" />
     <meta name="viewport" content="width=device-width, initial-scale=1" />
     <link rel="stylesheet" href="${file('webview.css')}" />
     <title>L³Prune</title>

@@ -15,7 +15,7 @@ export interface PruneCommandParts {
   readonly worker: WorkerClient;
   readonly panel: PrunePanel;
   readonly log: vscode.LogOutputChannel;
-  /** Called when there are new checkpoints. */
+  /** Called when there may be new checkpoints. */
   readonly onCheckpoints: () => void;
 }
 
@@ -72,7 +72,6 @@ export class PruneCommand extends Disposable {
       const result = await run.result;
       log.info(`${run.view.message} ${result.source}`);
       for (const { path: written } of result.checkpoints) log.info(`Wrote ${written}`);
-      this.parts.onCheckpoints();
       return result;
     } catch (error) {
       const { code, message } = describeError(error);
@@ -81,6 +80,8 @@ export class PruneCommand extends Disposable {
       throw error;
     } finally {
       listener.dispose();
+      // A run that failed or was cancelled may have written some.
+      this.parts.onCheckpoints();
     }
   }
 

@@ -41,7 +41,7 @@ export class PruneRun {
         return result;
       },
       (error: unknown) => {
-        if (error instanceof CancelledError) this.update(ended('cancelled', 'Cancelled. Nothing was written.', {}));
+        if (error instanceof CancelledError) this.update(ended('cancelled', 'Cancelled.', {}));
         else this.update(ended('failed', 'Failed.', { error: describeError(error) }));
         throw error;
       },
@@ -96,7 +96,7 @@ function describeProgress(before: RunView, progress: JobProgress): Partial<RunVi
       };
     }
     case 'write':
-      return { message: `Writing the checkpoints${percentOf(progress)}`, secondsLeft: undefined };
+      return { message: 'Writing the checkpoints', secondsLeft: undefined };
   }
 }
 

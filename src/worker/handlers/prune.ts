@@ -1,14 +1,12 @@
 import { jobProgress, pruneModel } from '../../protocol/prune.ts';
-import { runPruneJob } from '../../prune/run.ts';
 import type { WorkerServer } from '../server.ts';
 
 /** Profiles and cuts models, one job at a time. */
 export function servePrune(server: WorkerServer, context: { readonly home: string; readonly threads: number | undefined }): void {
-  server.onJob(pruneModel, jobProgress, (params, signal) =>
-    runPruneJob(params, {
-      home: context.home,
-      signal,
-      ...(context.threads === undefined ? {} : { threads: context.threads }),
-    }),
-  );
+  const { home, threads } = context;
+  server.onJob(pruneModel, jobProgress, async function* (params, signal) {
+    // Loaded when it is needed: it brings the engine with its native code.
+    const { runPruneJob } = await import('../../prune/run.ts');
+    return yield* runPruneJob(params, { home, signal, ...(threads === undefined ? {} : { threads }) });
+  });
 }
