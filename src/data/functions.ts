@@ -19,19 +19,29 @@ export interface FunctionChunk {
   readonly comment?: { readonly text: string; readonly startLine: number };
 }
 
+/** Some text that is no program makes the parser's error recovery, or a query over its result, quadratic. */
+const GIVE_UP_AFTER_MS = 5000;
+
 /**
- * Finds the functions of a source file that have a body, in the order of their starts, nested ones included.
+ * Finds the functions of a source file that have a body, in the order of their starts, nested ones included; undefined
+ * where the parser gave up after five seconds.
  *
  * @param path decides the grammar by its extension, and is handed through; a file of another kind has no functions
  */
-export async function extractFunctions(source: string, path: string): Promise<FunctionChunk[]> {
+export async function extractFunctions(source: string, path: string): Promise<FunctionChunk[] | undefined> {
   const found = grammarOf(path);
   if (found === undefined) return [];
   const { parser, query } = await toolsFor(found.grammar);
-  const tree = parser.parse(source);
-  if (tree === null) return [];
+  const end = performance.now() + GIVE_UP_AFTER_MS;
+  const progressCallback = (): boolean => performance.now() > end;
+  const tree = parser.parse(source, null, { progressCallback });
+  if (tree === null) {
+    parser.reset();
+    return undefined;
+  }
   try {
-    return chunksOf(query.matches(tree.rootNode), { source, path, language: found.language });
+    const matches = query.matches(tree.rootNode, { progressCallback });
+    return progressCallback() ? undefined : chunksOf(matches, { source, path, language: found.language });
   } finally {
     tree.delete();
   }

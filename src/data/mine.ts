@@ -3,12 +3,12 @@ import path from 'node:path';
 import { throwIfCancelled } from '../errors.ts';
 import { writeFileAtomically } from '../files.ts';
 import { Random } from '../random.ts';
-import { extractFunctions, type FunctionChunk } from './functions.ts';
+import type { FunctionChunk } from './functions.ts';
 import type { CodeLanguage } from './grammars.ts';
 import { NegativeFinder } from './negatives.ts';
 import { findPackages, type SourcePackage } from './packages.ts';
 import { firstSentence } from './sentence.ts';
-import { problemOfName, readSource } from './sources.ts';
+import { readFunctions } from './sources.ts';
 import { Skipped, walkSources } from './walk.ts';
 
 /** Stands before every mined query, in the manner of the paper's data (a separator follows it). */
@@ -64,6 +64,7 @@ const DEPENDENCY_SHARE = 0.1;
 /** Files with comments that are parsed of a package before the next one has its turn. */
 const FILES_A_TURN = 100;
 const PROGRESS_EVERY = 20;
+const COMMENTED = { text: '/**', problem: 'no documentation comment' };
 
 /**
  * Mines training triplets from a workspace and its installed dependencies, TypeScript and JavaScript: the first sentence
@@ -165,12 +166,11 @@ class Run {
   }
 
   /** The functions of a file, undefined where it is not worth parsing. */
-  async #read({ directory }: SourcePackage, relative: string): Promise<FunctionChunk[] | undefined> {
-    const byName = problemOfName(relative) ?? (isTest(relative) ? 'test' : undefined);
-    const source = byName === undefined ? await readSource(path.join(directory, relative)) : { problem: byName };
-    const problem = source.problem ?? (source.text.includes('/**') ? undefined : 'no documentation comment');
-    if (problem === undefined && source.problem === undefined) return extractFunctions(source.text, relative);
-    this.#skipped.add(problem as string);
+  async #read({ directory }: SourcePackage, relative: string): Promise<readonly FunctionChunk[] | undefined> {
+    const file = path.join(directory, relative);
+    const read = isTest(relative) ? { problem: 'test' } : await readFunctions(file, relative, COMMENTED);
+    if (read.problem === undefined) return read.functions;
+    this.#skipped.add(read.problem);
     return undefined;
   }
 

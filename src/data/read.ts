@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { errors } from '../errors.ts';
 import { Random } from '../random.ts';
 import { dataFiles } from './lines.ts';
-import { isRejected, readRows, Rejections, textField } from './rows.ts';
+import { anyText, isRejected, readRows, Rejections, textField } from './rows.ts';
 import type { Triplet, TripletSet } from './triplet.ts';
 
 /** More text than this is not held at once: `sampleTriplets` takes as many rows as fit from a file of any size. */
@@ -19,11 +19,7 @@ const tripletSchema = z
       positive: listOf('positive').refine((texts) => texts.length > 0, 'positive is empty'),
       negative: listOf('negative').optional(),
       negatives: listOf('negatives').optional(),
-      instruction: z
-        .string({ error: 'instruction is not a text' })
-        .refine((text) => !text.includes('\0'), 'instruction holds a NUL')
-        .refine((text) => !/\p{Surrogate}/u.test(text), 'instruction holds half of a surrogate pair')
-        .nullish(),
+      instruction: anyText('instruction').nullish(),
     },
     { error: 'is not a JSON object' },
   )

@@ -11,15 +11,17 @@ export type Row<T> = { readonly value: T; readonly file: string; readonly line: 
 export const isRejected = (row: Row<unknown>): row is RejectedRow => 'reason' in row;
 
 /** Past this many rejected rows a file is taken for something else, so that naming them needs no more memory. */
-export const MAX_REJECTED_ROWS = 1_000_000;
+const MAX_REJECTED_ROWS = 1_000_000;
 
-/** A text that an encoder can read: not blank, no NUL, no half of a surrogate pair. Messages name the field. */
-export const textField = (field: string): z.ZodString =>
+/** A text without NUL and without half of a surrogate pair, which no tokenizer can be given. Messages name the field. */
+export const anyText = (field: string): z.ZodString =>
   z
     .string({ error: ({ input }) => (input === undefined ? `${field} is missing` : `${field} is not a text`) })
-    .refine((text) => text.trim() !== '', `${field} is empty`)
     .refine((text) => !text.includes('\0'), `${field} holds a NUL`)
     .refine((text) => !/\p{Surrogate}/u.test(text), `${field} holds half of a surrogate pair`);
+
+/** The same, and not blank. */
+export const textField = (field: string): z.ZodString => anyText(field).refine((text) => text.trim() !== '', `${field} is empty`);
 
 /**
  * Reads the JSON object of every line of a file and checks it against the schema; each line comes back as a value or as

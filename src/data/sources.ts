@@ -8,19 +8,34 @@ const MAX_FILE_BYTES = 1024 * 1024;
 /** Nobody writes lines of this length; minifiers and generators do. */
 const MAX_LINE_CHARACTERS = 2000;
 
-/** A source file's text, or why it is left out. */
-export type Source = { readonly text: string; readonly problem?: undefined } | { readonly problem: string };
+/** A source file's functions, or why it is left out. */
+export type SourceFunctions = { readonly functions: readonly FunctionChunk[]; readonly problem?: undefined } | { readonly problem: string };
+
+/**
+ * Reads a source file and extracts its functions, unless it is larger than 1 MB, minified, generated, no text, or
+ * declarations only.
+ *
+ * @param name what its functions are to call it
+ * @param wanted what else has to be in its text for it to be worth parsing, and the reason where it is not
+ */
+export async function readFunctions(file: string, name: string, wanted?: { text: string; problem: string }): Promise<SourceFunctions> {
+  const problem = problemOfName(file);
+  const source = problem === undefined ? await readSource(file) : { problem };
+  if (source.problem !== undefined) return { problem: source.problem };
+  if (wanted !== undefined && !source.text.includes(wanted.text)) return { problem: wanted.problem };
+  const functions = await extractFunctions(source.text, name);
+  return functions === undefined ? { problem: 'takes too long to parse' } : { functions };
+}
 
 /** Why a file is left out by its name alone; undefined for one that is worth opening. */
-export function problemOfName(file: string): string | undefined {
+function problemOfName(file: string): string | undefined {
   const name = path.basename(file);
   if (/\.d\.[cm]?ts$/i.test(name)) return 'declarations only';
   if (/[.-]min\.[cm]?js$/i.test(name)) return 'minified';
   return undefined;
 }
 
-/** Reads a source file, unless it is larger than 1 MB, minified, generated or no text. */
-export async function readSource(file: string): Promise<Source> {
+async function readSource(file: string): Promise<{ readonly text: string; readonly problem?: undefined } | { readonly problem: string }> {
   let text: string;
   try {
     if ((await stat(file)).size > MAX_FILE_BYTES) return { problem: 'larger than 1 MB' };
@@ -64,14 +79,13 @@ export async function collectFunctions(directory: string, signal?: AbortSignal):
   let files = 0;
   for await (const file of walkSources(directory, { gitignore: true, skipped, signal })) {
     throwIfCancelled(signal);
-    const problem = problemOfName(file);
-    const source = problem === undefined ? await readSource(file) : { problem };
-    if (source.problem !== undefined) {
-      skipped.add(source.problem);
-      continue;
+    const read = await readFunctions(file, path.relative(directory, file).split(path.sep).join('/'));
+    if (read.problem === undefined) {
+      files++;
+      functions.push(...read.functions);
+    } else {
+      skipped.add(read.problem);
     }
-    files++;
-    functions.push(...(await extractFunctions(source.text, path.relative(directory, file).split(path.sep).join('/'))));
   }
   return { functions, files, skipped: skipped.counts };
 }

@@ -19,7 +19,7 @@ type Rules = ReadonlyArray<{ readonly folder: string; readonly rules: Ignore }>;
 
 /**
  * The source files below a folder that have a grammar, in a fixed order: by name, a folder's files before its folders.
- * Hidden folders, `node_modules` and symbolic links are not entered. A folder that cannot be read is counted.
+ * Hidden folders, `node_modules` and symbolic links are not entered; links and folders that cannot be read are counted.
  *
  * @param options.gitignore leaves out what the repository's `.gitignore` files do, those above the folder included
  * @throws CANCELLED
@@ -42,6 +42,7 @@ async function* walk(
   const rules = options.gitignore ? await withRulesOf(folder, above) : above;
   const sorted = entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   for (const entry of sorted) {
+    if (entry.isSymbolicLink()) options.skipped.add('symbolic link');
     if (!entry.isFile() || grammarOf(entry.name) === undefined) continue;
     const file = path.join(folder, entry.name);
     if (isIgnored(file, rules)) options.skipped.add('in .gitignore');

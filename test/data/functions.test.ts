@@ -1,9 +1,16 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { extractFunctions } from '../../src/data/functions.ts';
+import { extractFunctions, type FunctionChunk } from '../../src/data/functions.ts';
+
+const functionsOf = async (source: string, path: string): Promise<FunctionChunk[]> => {
+  const functions = await extractFunctions(source, path);
+  if (functions === undefined) throw new Error('gave up');
+  return functions;
+};
 
 /** "Qualified.name start-end body (comment's line)" for every function. */
 const outline = async (source: string, path: string): Promise<string[]> =>
-  (await extractFunctions(source, path)).map(
+  (await functionsOf(source, path)).map(
     (chunk) =>
       `${chunk.qualifiedName} ${chunk.startLine}-${chunk.endLine} body ${chunk.bodyLines}${chunk.comment ? ` (${chunk.comment.startLine})` : ''}`,
   );
@@ -107,7 +114,7 @@ describe('extractFunctions', () => {
   });
 
   test('cuts out the code with decorators and modifiers, without its comment, unindented', async () => {
-    const chunks = await extractFunctions(typescript, 'a.ts');
+    const chunks = await functionsOf(typescript, 'a.ts');
     expect(chunks.find(({ name }) => name === 'area')?.code).toBe(
       '@memo()\n@log\nget area(): number {\n  const r = this.radius;\n\n  return Math.PI * r * r;\n}',
     );
@@ -116,12 +123,12 @@ describe('extractFunctions', () => {
   });
 
   test('counts code units as JavaScript does, whatever stands before', async () => {
-    const [chunk] = await extractFunctions('const s = "😀é漢"; function f() { return s; }', 'a.ts');
+    const [chunk] = await functionsOf('const s = "😀é漢"; function f() { return s; }', 'a.ts');
     expect(chunk?.code).toBe('function f() { return s; }');
   });
 
   test('takes CRLF', async () => {
-    const [chunk] = await extractFunctions('/** Does. */\r\nfunction f() {\r\n  return 1;\r\n}\r\n', 'a.js');
+    const [chunk] = await functionsOf('/** Does. */\r\nfunction f() {\r\n  return 1;\r\n}\r\n', 'a.js');
     expect(chunk).toMatchObject({ startLine: 2, endLine: 4, code: 'function f() {\n  return 1;\n}', comment: { startLine: 1 } });
   });
 
@@ -129,8 +136,32 @@ describe('extractFunctions', () => {
     expect(await outline('function f( { ]] }} function g() {}', 'a.ts')).toEqual(expect.any(Array));
     expect(await outline('', 'a.ts')).toEqual([]);
     expect(await outline('def f(): pass', 'a.py')).toEqual([]);
-    expect(await outline(`${'('.repeat(20_000)}`, 'a.js')).toEqual([]);
   });
+
+  test('gives up on text that the parser would be busy with for minutes, and parses the next', async () => {
+    expect(await extractFunctions('('.repeat(400_000), 'a.js')).toBeUndefined();
+    expect(await outline('function f() {}', 'a.js')).toEqual(['f 1-1 body 0']);
+  });
+
+  test('takes any damage to a program: chunks lie inside of the text, in order', async () => {
+    const damage = fc.record({ at: fc.nat(javascript.length), length: fc.nat(20), text: fc.string({ unit: 'grapheme', maxLength: 8 }) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(damage, { maxLength: 5 }), fc.constantFrom('a.js', 'a.ts', 'a.tsx'), async (damages, path) => {
+        const source = damages.reduce((text, { at, length, text: put }) => text.slice(0, at) + put + text.slice(at + length), javascript);
+        const lines = source.split('\n').length;
+        let last = 0;
+        for (const chunk of await functionsOf(source, path)) {
+          expect(chunk.code).not.toBe('');
+          expect(chunk.startLine).toBeGreaterThanOrEqual(1);
+          expect(chunk.endLine).toBeGreaterThanOrEqual(chunk.startLine);
+          expect(chunk.endLine).toBeLessThanOrEqual(lines);
+          expect(chunk.startLine).toBeGreaterThanOrEqual(last);
+          last = chunk.startLine;
+        }
+      }),
+      { numRuns: process.env.L3PRUNE_LONG === '1' ? 3000 : 200 },
+    );
+  }, 300_000);
 
   test('gives its memory back', async () => {
     const source = javascript.repeat(200);
