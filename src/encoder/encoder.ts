@@ -13,7 +13,7 @@ import { decoderLayers, finalNorm } from './transformer.ts';
 
 export interface EncoderOptions extends EncoderSettings {
   /** How many layers of the checkpoint to use, from the first; all when undefined. */
-  readonly layers?: number;
+  readonly layers?: number | undefined;
   /** What a text yields: the output of the last of them, or of every one. */
   readonly output: 'last' | 'every';
 }

@@ -109,6 +109,8 @@ export const NEUTRAL_VALUES: Readonly<Record<string, (value: unknown) => boolean
   pruned_heads: (value) => typeof value === 'object' && Object.keys(value as object).length === 0,
   add_cross_attention: (value) => value === false,
   is_encoder_decoder: (value) => value === false,
+  // Attention is a setting of ours, and this key its default.
+  is_causal: (value) => typeof value === 'boolean',
   use_bidirectional_attention: (value) => value === false,
   quantization_config: () => false,
   auto_map: () => false,

@@ -58,9 +58,8 @@ export interface ProfileProgress {
   readonly textsDone: number;
   readonly texts: number;
   readonly tokensDone: number;
-  readonly tokens: number;
   readonly secondsElapsed: number;
-  /** Never grows by more than the work justifies; undefined until two runs have been timed. */
+  /** Never grows. */
   readonly secondsLeft: number | undefined;
   readonly layers: readonly LayerLoss[];
 }

@@ -1,0 +1,191 @@
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { collectFunctions } from '../../data/sources.ts';
+import type { FunctionChunk } from '../../data/functions.ts';
+import { mine } from '../../data/mine.ts';
+import { takeOff } from '../../encoder/calibration.ts';
+import { rankByCosine } from '../../eval/cosine.ts';
+import { DEFAULT_MODEL } from '../../models/default-model.ts';
+import { openCheckpoint } from '../../models/checkpoint.ts';
+import type { Checkpoint } from '../../models/types.ts';
+import { readCalibration } from '../../prune/calibration.ts';
+import { defaultSettings } from '../../prune/checkpoint-settings.ts';
+import type { CheckpointSummary } from '../../prune/job.ts';
+import { openModelFor } from '../../prune/inputs.ts';
+import { readManifest } from '../../prune/manifest.ts';
+import { defaultProfile, profile, type Profile } from '../../prune/profile.ts';
+import { pruneCheckpoint } from '../../prune/prune.ts';
+import { minedTriplets } from '../../prune/run.ts';
+import { Random } from '../../random.ts';
+import { Bm25 } from '../../text/bm25.ts';
+import { commonOptions, homeOf, type CommonOptions } from '../options.ts';
+import { print, table } from '../output.ts';
+import { describeCurve, plotCurve } from '../plot.ts';
+import { duration, megabytes, ProgressLine } from '../progress.ts';
+import { describeBytes } from '../sentences.ts';
+import { embedInChild, type ChildEmbedding } from '../embed-child.ts';
+import { describeMined, showMining } from './mine.ts';
+import { showProfile } from './profile.ts';
+
+const batchSize = 32;
+const batches = 8;
+const maxLength = 128;
+/** More of the repository's functions than this would not fit the demo's four minutes with the base model. */
+const mostFunctions = 240;
+/** The large cut answers nothing here; this many functions measure its speed. */
+const largeSample = 48;
+
+const questions = [
+  'Where is it decided after which layer the model is cut?',
+  'How are texts of similar length grouped so that little is computed on padding?',
+  'What keeps a half-written file from replacing a good one?',
+];
+
+/** `l3prune demo`: the main job on a real model and the code at hand, from nothing to answers. */
+export function demoCommand(signal: AbortSignal): Command {
+  return commonOptions(new Command('demo').description('profile and cut the default model, and ask three questions about this repository with it')).action(
+    async (options: CommonOptions) => run(homeOf(options), process.cwd(), signal),
+  );
+}
+
+async function run(home: string, workspace: string, signal: AbortSignal): Promise<void> {
+  const started = performance.now();
+  const line = new ProgressLine();
+  await heading('1. The model');
+  const { checkpoint, how, engine } = await openModelFor(DEFAULT_MODEL, {
+    home,
+    threads: undefined,
+    signal,
+    onProgress: (progress) => line.show(progress.what, progress.doneBytes, progress.totalBytes, describeBytes(progress)),
+  });
+  line.end();
+  const fetched = performance.now();
+  await print(`${how}\nfingerprint ${await checkpoint.fingerprint()}\n`);
+
+  await heading('2. Triplets from the code at hand: this repository and its installed packages');
+  const mined = await showMining(mine(workspace, { seed: defaultProfile.seed, limit: batchSize * batches, signal }), line);
+  await print(describeMined(mined));
+
+  await heading(`3. The loss at every layer: ${batches} batches of ${batchSize}, up to ${maxLength} tokens`);
+  const request = { ...defaultProfile, batchSize, batches, maxLength };
+  const measured = await showProfile(profile(engine, checkpoint, minedTriplets(mined), request, signal), line);
+  await print(`${plotCurve(measured.curve)}${describeCurve(measured.curve)}`);
+
+  await heading('4. The cuts');
+  const small = await cut(checkpoint, 'small', measured, join(home, 'checkpoints', 'demo', 'small'), signal);
+  const large = await cut(checkpoint, 'large', measured, join(home, 'checkpoints', 'demo', 'large'), signal);
+  for (const { layersKept, parameters, bytes, path } of [small, large])
+    await print(`${layersKept} layers, ${(parameters / 1e6).toFixed(1)} million parameters, ${megabytes(bytes)}: ${path}\n`);
+
+  const functions = await ownFunctions(workspace, signal);
+  await heading(`5. Three questions about ${functions.length} functions of this repository`);
+  const base = await embed(checkpoint.directory, functions, line, 'the base model', home, signal);
+  const cutBase = await embed(small.path, functions, line, 'the small cut', home, signal);
+  const cutLarge = await embed(large.path, functions.slice(0, largeSample), line, 'the large cut', home, signal);
+  await answer(functions, base, cutBase, await openCheckpoint(small.path));
+
+  await heading('6. What was measured');
+  await print(await measurements(checkpoint, [small, large], { base, small: cutBase, large: cutLarge }));
+  await print(`\nThe whole took ${duration((performance.now() - started) / 1000)}, ${duration((fetched - started) / 1000)} of it for the model.\n`);
+}
+
+function heading(text: string): Promise<void> {
+  return print(`\n${text}\n${'─'.repeat(text.length)}\n`);
+}
+
+async function cut(
+  checkpoint: Checkpoint,
+  kind: 'small' | 'large',
+  measured: Profile,
+  out: string,
+  signal: AbortSignal,
+): Promise<CheckpointSummary> {
+  const encoder = { ...(await defaultSettings(checkpoint)), maxLength };
+  return pruneCheckpoint(checkpoint, { depth: { kind }, out, encoder, curve: measured.curve, means: measured, force: true, signal });
+}
+
+/** The functions of the repository's own sources that have a body to speak of, a seeded choice where there are many. */
+async function ownFunctions(workspace: string, signal: AbortSignal): Promise<FunctionChunk[]> {
+  const { functions } = await collectFunctions(workspace, signal);
+  const worthwhile = functions.filter(({ bodyLines, path }) => bodyLines >= 3 && path.startsWith('src/'));
+  if (worthwhile.length <= mostFunctions) return worthwhile;
+  const chosen = new Set(Random.fromSeed(defaultProfile.seed).shuffle([...worthwhile]).slice(0, mostFunctions));
+  return worthwhile.filter((chunk) => chosen.has(chunk));
+}
+
+/** What is embedded of a function: where it stands, what it says of itself, and its code. */
+function textOf({ path, qualifiedName, comment, code }: FunctionChunk): string {
+  return [`${path} ${qualifiedName}`, ...(comment === undefined ? [] : [comment.text]), code].join('\n');
+}
+
+/** The functions, then the questions, through the command line in a process of its own, whose memory is the model's alone. */
+async function embed(
+  model: string,
+  functions: readonly FunctionChunk[],
+  line: ProgressLine,
+  name: string,
+  home: string,
+  signal: AbortSignal,
+): Promise<ChildEmbedding> {
+  const texts = [...functions.map(textOf), ...questions];
+  const done = await embedInChild(['--model', model, '--max-length', String(maxLength), '--home', home], texts, signal, (count) =>
+    line.show(`embedding with ${name}`, count, texts.length),
+  );
+  line.end();
+  return done;
+}
+
+async function answer(
+  functions: readonly FunctionChunk[],
+  base: ChildEmbedding,
+  small: ChildEmbedding,
+  checkpoint: Checkpoint,
+): Promise<void> {
+  const calibration = (await readCalibration(checkpoint, await readManifest(checkpoint.directory)))!;
+  const split = (vectors: readonly Float32Array[]) => ({ documents: vectors.slice(0, functions.length), queries: vectors.slice(functions.length) });
+  const own = split(small.vectors);
+  const whole = split(base.vectors);
+  const answers = {
+    'small cut, mean taken off': rankByCosine(takeOff(own.queries, calibration.query), takeOff(own.documents, calibration.document), 3),
+    'base model, as it is': rankByCosine(whole.queries, whole.documents, 3),
+    BM25: questions.map((question) => new Bm25(functions.map(textOf)).search(question, 3)),
+  };
+  for (const [i, question] of questions.entries()) {
+    await print(`\n${question}\n`);
+    for (const [system, ranking] of Object.entries(answers)) {
+      const places = ranking[i]!.map(({ index }) => {
+        const { path, startLine, qualifiedName } = functions[index]!;
+        return `    ${path}:${startLine}  ${qualifiedName}\n`;
+      });
+      await print(`  ${system}\n${places.join('')}`);
+    }
+  }
+}
+
+async function measurements(
+  checkpoint: Checkpoint,
+  cuts: readonly CheckpointSummary[],
+  runs: { readonly base: ChildEmbedding; readonly small: ChildEmbedding; readonly large: ChildEmbedding },
+): Promise<string> {
+  const whole = {
+    layersKept: checkpoint.config.numHiddenLayers,
+    parameters: [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    bytes: [...checkpoint.tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0),
+  };
+  const columns = [
+    { name: 'base', of: whole, run: runs.base },
+    { name: 'large', of: cuts[1]!, run: runs.large },
+    { name: 'small', of: cuts[0]!, run: runs.small },
+  ];
+  return table([
+    ['', ...columns.map(({ name }) => name)],
+    ['layers', ...columns.map(({ of }) => String(of.layersKept))],
+    ['parameters, million', ...columns.map(({ of }) => (of.parameters / 1e6).toFixed(1))],
+    ['disk', ...columns.map(({ of }) => megabytes(of.bytes))],
+    ['memory, peak', ...columns.map(({ run }) => megabytes(run.peakBytes))],
+    ['loading', ...columns.map(({ run }) => `${run.loadSeconds.toFixed(1)} s`)],
+    ['texts embedded', ...columns.map(({ run }) => String(run.texts))],
+    ['seconds', ...columns.map(({ run }) => run.seconds.toFixed(1))],
+    ['tokens/s', ...columns.map(({ run }) => (run.tokens / run.seconds).toFixed(0))],
+  ]);
+}

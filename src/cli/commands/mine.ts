@@ -1,0 +1,54 @@
+import { Command } from 'commander';
+import { mine, writeTriplets, type MineProgress, type MineResult } from '../../data/mine.ts';
+import { errors } from '../../errors.ts';
+import { commonOptions, wholeNumber, type CommonOptions } from '../options.ts';
+import { print, printJson } from '../output.ts';
+import { ProgressLine } from '../progress.ts';
+
+interface MineCommandOptions extends CommonOptions {
+  readonly workspace: string;
+  readonly out: string;
+  readonly limit: number;
+  readonly seed: number;
+}
+
+/** `l3prune mine`: training triplets from the user's own code. */
+export function mineCommand(signal: AbortSignal): Command {
+  return commonOptions(new Command('mine').description("make triplets from a workspace's own TypeScript and JavaScript and its installed packages"))
+    .requiredOption('--workspace <dir>', 'the folder to read; nothing in it is run or changed')
+    .requiredOption('--out <file>', 'the .jsonl file to write')
+    .option('--limit <n>', 'stop at so many triplets', wholeNumber(1, 10_000_000), 10_000)
+    .option('--seed <seed>', 'of the order in which packages and files are read', wholeNumber(0, Number.MAX_SAFE_INTEGER), 42)
+    .action(async ({ workspace, out, limit, seed, json }: MineCommandOptions) => {
+      const { triplets, ...found } = await showMining(mine(workspace, { seed, limit, signal }), new ProgressLine());
+      if (triplets.length === 0) throw errors.badData(`No documented TypeScript or JavaScript function was found in ${workspace}; nothing was written.`);
+      await writeTriplets(out, triplets);
+      if (json) await printJson({ out, triplets: triplets.length, ...found });
+      else await print(`${describeMined({ triplets, ...found })}written to ${out}\n`);
+    });
+}
+
+/** Runs a mining to its end with its progress on the line. */
+export async function showMining(running: AsyncGenerator<MineProgress, MineResult>, line: ProgressLine): Promise<MineResult> {
+  for (;;) {
+    const step = await running.next();
+    if (step.done) {
+      line.end();
+      return step.value;
+    }
+    const { filesDone, files, triplets } = step.value;
+    line.show('reading code', filesDone, files, `${triplets} triplets`);
+  }
+}
+
+/** What a mining found by kind and language, and what it left out and why. */
+export function describeMined({ triplets, found, packages, filesDone, files, skipped }: MineResult): string {
+  const kinds = found.map(({ kind, language, count }) => `${count} ${language} (${kind})`).join(', ');
+  const reasons = Object.entries(skipped)
+    .sort((a, b) => b[1] - a[1])
+    .map(([reason, count]) => `${count} ${reason}`);
+  return (
+    `${triplets.length} triplets from ${filesDone} of ${files} files in ${packages} packages: ${kinds}\n` +
+    (reasons.length === 0 ? '' : `left out: ${reasons.join(', ')}\n`)
+  );
+}

@@ -1,0 +1,48 @@
+import { Command } from 'commander';
+import type { ProfileProgress } from '../../prune/curve.ts';
+import { loadTriplets, openModelFor } from '../../prune/inputs.ts';
+import { profile, type Profile } from '../../prune/profile.ts';
+import { homeOf, modelOptions, wholeNumber } from '../options.ts';
+import { print, printJson } from '../output.ts';
+import { describeCurve, plotCurve } from '../plot.ts';
+import { duration, ProgressLine } from '../progress.ts';
+import { profileOptions, profileRequest, type ProfileOptions } from '../profile-options.ts';
+import { describeBytes, describeRejected } from '../sentences.ts';
+
+/** `l3prune profile`: the loss at every layer, and where to cut. */
+export function profileCommand(signal: AbortSignal): Command {
+  return profileOptions(modelOptions(new Command('profile').description('measure the contrastive loss at every layer and say where to cut')))
+    .requiredOption('--model <model>', 'folder, .gguf or .safetensors file, hub id, or smollm2-135m-q4_1')
+    .requiredOption('--data <data>', 'triplets: a .jsonl(.gz) file or a folder of them')
+    .option('--layers <n>', 'measure the first n layers, as if the model had no more', wholeNumber(1, 100_000))
+    .action(async (options: ProfileOptions & { model: string; data: string }) => {
+      const line = new ProgressLine();
+      const { checkpoint, how, engine } = await openModelFor(options.model, {
+        home: homeOf(options),
+        threads: options.threads,
+        signal,
+        onProgress: (progress) => line.show(progress.what, progress.doneBytes, progress.totalBytes, describeBytes(progress)),
+      });
+      const request = profileRequest(options);
+      const data = await loadTriplets(options.data, request, signal);
+      line.end();
+      process.stderr.write(`${how}\n${describeRejected(data.rejected)}`);
+      const { curve } = await showProfile(profile(engine, checkpoint, data, request, signal), line);
+      if (options.json) await printJson(curve);
+      else await print(`${plotCurve(curve)}${describeCurve(curve)}`);
+    });
+}
+
+/** Runs a profile to its end with its progress on the line. */
+export async function showProfile(running: AsyncGenerator<ProfileProgress, Profile>, line: ProgressLine): Promise<Profile> {
+  for (;;) {
+    const step = await running.next();
+    if (step.done) {
+      line.end();
+      return step.value;
+    }
+    const { textsDone, texts, batchesDone, batches, secondsLeft } = step.value;
+    const left = secondsLeft === undefined ? '' : `, ${duration(secondsLeft)} left`;
+    line.show('profiling', textsDone, texts, `batch ${Math.min(batchesDone + 1, batches)} of ${batches}${left}`);
+  }
+}

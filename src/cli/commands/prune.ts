@@ -1,0 +1,102 @@
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { errors } from '../../errors.ts';
+import { defaultSettings } from '../../prune/checkpoint-settings.ts';
+import type { LossCurve } from '../../prune/curve.ts';
+import { loadTriplets, openModelFor } from '../../prune/inputs.ts';
+import type { Depth } from '../../prune/job.ts';
+import { readCurve } from '../../prune/manifest.ts';
+import { profile, type Profile } from '../../prune/profile.ts';
+import { layersToKeep, pruneCheckpoint } from '../../prune/prune.ts';
+import { homeOf, modelOptions, withOptions, wholeNumber } from '../options.ts';
+import { print, printJson } from '../output.ts';
+import { describeCurve, plotCurve } from '../plot.ts';
+import { profileOptions, profileRequest, type ProfileOptions } from '../profile-options.ts';
+import { megabytes, ProgressLine } from '../progress.ts';
+import { describeBytes, describeRejected } from '../sentences.ts';
+import { showProfile } from './profile.ts';
+
+interface PruneCommandOptions extends ProfileOptions {
+  readonly model: string;
+  readonly out: string;
+  readonly percent?: number;
+  readonly small?: true;
+  readonly large?: true;
+  readonly curve?: string;
+  readonly data?: string;
+  readonly instruction?: string;
+  readonly force?: true;
+}
+
+/** `l3prune prune`: the model cut after its first layers, as a checkpoint folder. */
+export function pruneCommand(signal: AbortSignal): Command {
+  return profileOptions(modelOptions(new Command('prune').description('cut a model after its first layers and write it as a checkpoint')))
+    .requiredOption('--model <model>', 'folder, .gguf or .safetensors file, hub id, or smollm2-135m-q4_1')
+    .requiredOption('--out <dir>', 'the folder to write')
+    .option('--layers <n>', 'keep so many layers', wholeNumber(1, 100_000))
+    .option('--percent <p>', 'take so many percent of the layers off', Number)
+    .option('--small', "cut at the loss curve's early minimum")
+    .option('--large', "cut at the loss curve's late minimum")
+    .option('--curve <file>', 'a curve that `profile --json` printed')
+    .option('--data <data>', 'triplets to measure the curve on')
+    .option('--instruction <text>', 'what stands before every query of this encoder')
+    .option('--force', 'replace a checkpoint that is already there')
+    .action(async (options: PruneCommandOptions) => run(options, signal));
+}
+
+async function run(options: PruneCommandOptions, signal: AbortSignal): Promise<void> {
+  const depth = depthOf(options);
+  if (options.curve !== undefined && options.data !== undefined) throw errors.usage('Give --curve or --data, not both.');
+  const line = new ProgressLine();
+  const { checkpoint, how, engine } = await openModelFor(options.model, {
+    home: homeOf(options),
+    threads: options.threads,
+    signal,
+    onProgress: (progress) => line.show(progress.what, progress.doneBytes, progress.totalBytes, describeBytes(progress)),
+  });
+  line.end();
+  process.stderr.write(`${how}\n`);
+
+  let curve: LossCurve | null = options.curve === undefined ? null : await readCurve(options.curve);
+  let measured: Profile | undefined;
+  if (options.data !== undefined) {
+    const { layers: _, ...profiling } = options;
+    const request = profileRequest(profiling);
+    const data = await loadTriplets(options.data, request, signal);
+    process.stderr.write(describeRejected(data.rejected));
+    measured = await showProfile(profile(engine, checkpoint, data, request, signal), line);
+    curve = measured.curve;
+    process.stderr.write(`${plotCurve(curve)}${describeCurve(curve)}`);
+  }
+  layersToKeep(depth, checkpoint.config.numHiddenLayers, curve);
+  const settings = withOptions(await defaultSettings(checkpoint), options);
+  const summary = await pruneCheckpoint(checkpoint, {
+    depth,
+    out: options.out,
+    encoder: options.instruction === undefined ? settings : { ...settings, instruction: options.instruction },
+    curve,
+    means: measured,
+    force: options.force,
+    signal,
+    onProgress: (done, total) => line.show('writing', done, total, `${megabytes(done)} of ${megabytes(total)}`),
+  });
+  line.end();
+  if (options.json) await printJson(summary);
+  else
+    await print(
+      `${resolve(options.out)}: ${summary.layersKept} of ${checkpoint.config.numHiddenLayers} layers, ${(summary.parameters / 1e6).toFixed(1)} million parameters, ${megabytes(summary.bytes)}\n` +
+        `cut from ${checkpoint.name}, fingerprint ${await checkpoint.fingerprint()}\n`,
+    );
+}
+
+function depthOf({ layers, percent, small, large }: PruneCommandOptions): Depth {
+  const asked: Depth[] = [
+    ...(layers === undefined ? [] : [{ kind: 'layers', layers } as const]),
+    ...(percent === undefined ? [] : [{ kind: 'percent', percent } as const]),
+    ...(small ? [{ kind: 'small' } as const] : []),
+    ...(large ? [{ kind: 'large' } as const] : []),
+  ];
+  const [depth, another] = asked;
+  if (depth === undefined || another !== undefined) throw errors.usage('Say how deep to cut with one of --layers, --percent, --small and --large.');
+  return depth;
+}

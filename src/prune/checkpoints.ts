@@ -1,0 +1,67 @@
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { describeError, errors } from '../errors.ts';
+import { readSafetensors } from '../models/safetensors.ts';
+import type { CheckpointSummary, DamagedCheckpoint } from './job.ts';
+import { readManifest } from './manifest.ts';
+
+/** What a checkpoint folder is, without opening its weights. Errors: BAD_MANIFEST, BAD_MODEL_FILE, NOT_FOUND. */
+export async function summarize(directory: string): Promise<CheckpointSummary> {
+  const manifest = await readManifest(directory);
+  if (manifest === undefined) throw errors.badManifest(`${directory} has no l3prune.json: it is not a checkpoint of ours.`);
+  const tensors = await readSafetensors(directory);
+  let parameters = 0;
+  for (const { shape } of tensors.values()) parameters += shape.reduce((product, length) => product * length, 1);
+  return {
+    path: directory,
+    name: basename(directory),
+    baseModel: manifest.base.name,
+    layersKept: manifest.layers,
+    layersOfBase: manifest.base.layers,
+    parameters,
+    bytes: await folderBytes(directory),
+    created: manifest.created,
+  };
+}
+
+/**
+ * The checkpoints in a folder and one level below it, newest first, and those that cannot be opened with the reason.
+ * A folder that is not there holds none.
+ */
+export async function listCheckpoints(
+  folder: string,
+): Promise<{ checkpoints: CheckpointSummary[]; damaged: DamagedCheckpoint[] }> {
+  const checkpoints: CheckpointSummary[] = [];
+  const damaged: DamagedCheckpoint[] = [];
+  for (const directory of await checkpointFolders(folder)) {
+    try {
+      checkpoints.push(await summarize(directory));
+    } catch (error) {
+      damaged.push({ path: directory, reason: describeError(error).message });
+    }
+  }
+  checkpoints.sort((a, b) => b.created.localeCompare(a.created));
+  return { checkpoints, damaged };
+}
+
+/** Folders that hold a file: `run/` itself, or `run/small` and `run/large`. Hidden ones are unfinished writes. */
+async function checkpointFolders(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const run of await subfolders(folder)) {
+    const inner = await subfolders(run);
+    const cuts = inner.filter((path) => ['small', 'large'].includes(basename(path)));
+    found.push(...(cuts.length > 0 ? cuts : [run]));
+  }
+  return found;
+}
+
+async function subfolders(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map((entry) => join(folder, entry.name));
+}
+
+async function folderBytes(directory: string): Promise<number> {
+  const entries = await readdir(directory, { withFileTypes: true, recursive: true });
+  const sizes = entries.filter((entry) => entry.isFile()).map(async (entry) => (await stat(join(entry.parentPath, entry.name))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { basename, join } from 'node:path';
+import { mine, type MineResult } from '../data/mine.ts';
+import type { TripletSet } from '../data/triplet.ts';
+import { errors } from '../errors.ts';
+import { openModel } from '../models/open.ts';
+import type { ByteProgress, Checkpoint } from '../models/types.ts';
+import { onnxEngine } from '../engine/onnx/engine.ts';
+import { defaultSettings } from './checkpoint-settings.ts';
+import { loadTriplets, mostBatches } from './inputs.ts';
+import type { CheckpointSummary, Depth, JobProgress, PruneJob, PruneJobResult } from './job.ts';
+import { defaultProfile, profile, type ProfileRequest } from './profile.ts';
+import { layersToKeep, pruneCheckpoint } from './prune.ts';
+import { ProgressQueue } from './progress-queue.ts';
+
+export interface PruneJobContext {
+  readonly home: string;
+  readonly signal: AbortSignal;
+  readonly threads?: number;
+}
+
+/**
+ * The whole job: gets the model, reads or mines the triplets, measures the curve and writes a checkpoint for every depth
+ * into the data home, under a folder named after the model and the moment. Yields progress; obeys the signal between two
+ * runs of the engine. What has been written when it fails or is cancelled stays.
+ *
+ * Errors: those of `openModel`, `profile` and `pruneCheckpoint`.
+ */
+export async function* runPruneJob(job: PruneJob, { home, signal, threads }: PruneJobContext): AsyncGenerator<JobProgress, PruneJobResult> {
+  if (job.depths.length === 0) throw errors.usage('Say how deep to cut: small, large, a count of layers or a percentage.');
+  const model = new ProgressQueue<JobProgress, Awaited<ReturnType<typeof openModel>>>((push) =>
+    openModel(job.model, { home, signal, onProgress: (progress) => push(modelProgress(progress)) }),
+  );
+  const { checkpoint, how } = yield* model.drain();
+  for (const depth of job.depths) {
+    if (depth.kind === 'layers' || depth.kind === 'percent') layersToKeep(depth, checkpoint.config.numHiddenLayers, null);
+  }
+  const request = profileRequestOf(job, checkpoint);
+  const data = yield* loadData(job, request, signal);
+
+  const measuring = profile(onnxEngine({ threads }), checkpoint, data, request, signal);
+  let step = await measuring.next();
+  for (; !step.done; step = await measuring.next()) yield { kind: 'profile', progress: step.value };
+  const measured = step.value;
+
+  const checkpoints: CheckpointSummary[] = [];
+  const folder = join(home, 'checkpoints', `${basename(checkpoint.name).replace(/[^\w.-]+/g, '-')}-${stamp(new Date())}`);
+  for (const depth of job.depths) {
+    const writing = new ProgressQueue<JobProgress, CheckpointSummary>(async (push) =>
+      pruneCheckpoint(checkpoint, {
+        depth,
+        out: job.depths.length === 1 ? folder : join(folder, folderName(depth)),
+        encoder: await defaultSettings(checkpoint),
+        curve: measured.curve,
+        means: measured,
+        signal,
+        onProgress: (done, total) => push({ kind: 'write', done, total }),
+      }),
+    );
+    checkpoints.push(yield* writing.drain());
+  }
+  return { curve: measured.curve, checkpoints, source: how };
+}
+
+function modelProgress({ what, doneBytes, totalBytes }: ByteProgress): JobProgress {
+  return { kind: 'model', what, done: doneBytes, total: totalBytes };
+}
+
+/** The job's settings over the defaults; a text longer than the model reads is cut where the model ends. */
+function profileRequestOf(job: PruneJob, checkpoint: Checkpoint): ProfileRequest {
+  const chosen = Object.entries(job.settings).filter(([, value]) => value !== undefined);
+  const request: ProfileRequest = { ...defaultProfile, ...Object.fromEntries(chosen) };
+  return { ...request, maxLength: Math.min(request.maxLength, checkpoint.config.maxPositionEmbeddings) };
+}
+
+async function* loadData(job: PruneJob, request: ProfileRequest, signal: AbortSignal): AsyncGenerator<JobProgress, TripletSet> {
+  yield { kind: 'data', done: 0, total: undefined };
+  if (job.data.kind === 'triplets') return loadTriplets(job.data.path, request, signal);
+  const mining = mine(job.data.path, { seed: request.seed, limit: (request.batches ?? mostBatches) * request.batchSize, signal });
+  let step = await mining.next();
+  for (; !step.done; step = await mining.next()) yield { kind: 'data', done: step.value.filesDone, total: step.value.files };
+  return minedTriplets(step.value);
+}
+
+/** What mining found, as data to profile on. */
+export function minedTriplets({ triplets }: Pick<MineResult, 'triplets'>): TripletSet {
+  const hash = createHash('sha256');
+  const rows = triplets.map(({ query, positive, negative, instruction }) => {
+    hash.update(`${JSON.stringify([instruction, query, positive, negative])}\n`);
+    return { query, positive, negatives: [negative], instruction };
+  });
+  return { triplets: rows, rejected: [], fingerprint: hash.digest('hex') };
+}
+
+function folderName(depth: Depth): string {
+  if (depth.kind === 'layers') return `${depth.layers}-layers`;
+  return depth.kind === 'percent' ? `minus-${depth.percent}-percent` : depth.kind;
+}
+
+/** Local time as a name that sorts: 2031-05-09-174502. */
+function stamp(now: Date): string {
+  const part = (value: number, digits = 2): string => String(value).padStart(digits, '0');
+  const day = [part(now.getFullYear(), 4), part(now.getMonth() + 1), part(now.getDate())].join('-');
+  return `${day}-${part(now.getHours())}${part(now.getMinutes())}${part(now.getSeconds())}`;
+}

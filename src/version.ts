@@ -1,0 +1,4 @@
+import packageJson from '../package.json' with { type: 'json' };
+
+/** This program's name and version, as manifests and reports give it. */
+export const createdBy = `l3prune ${packageJson.version}`;
