@@ -119,6 +119,8 @@ async function onlyWheel(folder: string, requirement: string): Promise<string> {
 
 /** pip's last line about what went wrong, without its prefix and full stop. */
 function pipReason(output: string): string {
+  // After retries in vain it says that nothing matches, which is true and no help.
+  if (/Retrying \(|Could not fetch URL/.test(output)) return 'its package index cannot be reached';
   const lines = output.split(/\r?\n/).filter((line) => line.trim() !== '');
   const line = lines.findLast((candidate) => candidate.startsWith('ERROR:')) ?? lines.at(-1) ?? 'it gave no reason';
   return line.replace(/^ERROR:\s*/, '').replace(/\.$/, '').slice(0, 300);

