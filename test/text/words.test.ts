@@ -26,10 +26,10 @@ describe('codeWords', () => {
 
   test('takes any text, and finds the same words whatever stands between them', () => {
     fc.assert(
-      fc.property(fc.array(fc.stringMatching(/^[a-z]{1,8}$/)), (words) => {
+      fc.property(fc.array(fc.constantFrom('parse', 'the', 'lines', 'x', 'http2', 'größe', 'returned')), (words) => {
         expect(codeWords(words.join('_'))).toEqual(codeWords(words.join(' (')));
       }),
     );
-    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => codeWords(text).every((word) => word !== '')));
+    fc.assert(fc.property(fc.string({ unit: fc.nat(0xffff).map((unit) => String.fromCharCode(unit)) }), (text) => codeWords(text).every((word) => word !== '')));
   });
 });
