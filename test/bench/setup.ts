@@ -1,0 +1,67 @@
+import { Encoder, type EncoderOptions } from '../../src/encoder/encoder.ts';
+import type { EncoderText } from '../../src/encoder/prompt.ts';
+import { readTriplets } from '../../src/data/read.ts';
+import { mine } from '../../src/data/mine.ts';
+import type { Triplet } from '../../src/data/triplet.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import type { Checkpoint } from '../../src/models/types.ts';
+import { Random } from '../../src/random.ts';
+
+/** What every bench gets. */
+export interface Setup {
+  readonly checkpoint: Checkpoint;
+  readonly engine: Engine;
+  readonly threads: number;
+  /** How often each side of a comparison runs. */
+  readonly rounds: number;
+  readonly triplets: readonly Triplet[];
+  /** A folder for what a bench writes; it goes afterwards. */
+  readonly scratch: string;
+}
+
+export const separator = '; ';
+/** The settings of throughput measures: those of the demo. */
+export const settings = { attention: 'causal', pooling: 'weighted_mean', maxLength: 128 } as const;
+
+/** As many shuffled triplets as there are up to `count`: of a file, or mined from this repository and its dependencies. */
+export async function loadTriplets(data: string | undefined, count: number): Promise<Triplet[]> {
+  if (data !== undefined) return Random.fromSeed(1).shuffle([...(await readTriplets(data)).triplets]).slice(0, count);
+  const mining = mine(`${import.meta.dirname}/../..`, { seed: 1, limit: count });
+  for (;;) {
+    const step = await mining.next();
+    if (step.done) {
+      const triplets = step.value.triplets.map(({ query, positive, negative, instruction }) => ({
+        query,
+        positive,
+        negatives: [negative],
+        instruction,
+      }));
+      return Random.fromSeed(1).shuffle(triplets);
+    }
+  }
+}
+
+/** The texts of triplets as a profile encodes them: queries, positives, negatives. */
+export function textsOf(encoder: Encoder, triplets: readonly Triplet[]): EncoderText[] {
+  return [
+    ...triplets.map(({ query, instruction }) =>
+      encoder.prepare(instruction === undefined ? { text: query } : { text: query, instruction, separator }),
+    ),
+    ...triplets.map(({ positive }) => encoder.prepare({ text: positive })),
+    ...triplets.map(({ negatives }) => encoder.prepare({ text: negatives[0]! })),
+  ];
+}
+
+/** Opens an encoder for as long as `use` takes. */
+export async function withEncoder<R>(
+  { engine, checkpoint }: Pick<Setup, 'engine' | 'checkpoint'>,
+  options: EncoderOptions,
+  use: (encoder: Encoder) => Promise<R>,
+): Promise<R> {
+  const encoder = await Encoder.open(engine, checkpoint, options);
+  try {
+    return await use(encoder);
+  } finally {
+    await encoder.dispose();
+  }
+}
