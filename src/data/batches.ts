@@ -1,19 +1,15 @@
 import { errors } from '../errors.ts';
-import { Random } from '../random.ts';
 import type { Triplet, TripletSet } from './triplet.ts';
 
 /**
- * Cuts a set into whole batches in which no row comes twice: the rows in order (`file`, also for a set that
- * `sampleTriplets` has shuffled), or shuffled by the seed. Rows that fill no batch are left out.
+ * Cuts a set into whole batches of its rows in order, none twice; rows that fill no batch are left out. Who wants them
+ * shuffled hands over a shuffled set (`sampleTriplets`), of which fewer batches are then the first of more.
  *
  * @param options.batches at most that many; as many as there are when undefined
  * @throws BAD_DATA when the data gives fewer than two, without which there is no standard error; USAGE
  */
-export function planBatches(
-  set: TripletSet,
-  options: { batchSize: number; batches?: number; order: 'shuffled' | 'file'; seed: number },
-): Triplet[][] {
-  const { batchSize, batches = Infinity, order, seed } = options;
+export function planBatches(set: TripletSet, options: { batchSize: number; batches?: number | undefined }): Triplet[][] {
+  const { batchSize, batches = Infinity } = options;
   if (!Number.isSafeInteger(batchSize) || batchSize < 2) throw errors.usage(`A batch holds at least 2 rows, not ${batchSize}.`);
   if (batches < 2) throw errors.usage(`A curve with its standard error needs at least 2 batches, not ${batches}.`);
   const rows = set.triplets.length;
@@ -24,6 +20,5 @@ export function planBatches(
       `The data has ${rows} usable ${rows === 1 ? 'row' : 'rows'}${left}; two batches of ${batchSize} need ${2 * batchSize}: give more data or a smaller batch.`,
     );
   }
-  const ordered = order === 'file' ? set.triplets : Random.fromSeed(seed).shuffle([...set.triplets]);
-  return Array.from({ length: Math.min(whole, batches) }, (_, i) => ordered.slice(i * batchSize, (i + 1) * batchSize));
+  return Array.from({ length: Math.min(whole, batches) }, (_, i) => set.triplets.slice(i * batchSize, (i + 1) * batchSize));
 }

@@ -48,7 +48,7 @@ const leastBatches = 8;
 /**
  * Measures the contrastive loss at every layer in one forward pass a text set (L³Prune, paper section 3.2). Yields
  * progress after every run of the engine and returns the curve; a run takes under a second where the model allows, and
- * `signal` is obeyed between two of them.
+ * `signal` is obeyed between two of them. Rows are taken in the order of `data`, which `loadTriplets` has put them in.
  *
  * Errors: BAD_DATA for fewer than two batches, NOTHING_TO_POOL, NOT_FINITE, ENGINE, CANCELLED.
  */
@@ -59,7 +59,7 @@ export async function* profile(
   request: ProfileRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<ProfileProgress, Profile> {
-  const batches = planBatches(data, { ...request, batches: request.batches ?? Infinity });
+  const batches = planBatches(data, request);
   const encoder = await Encoder.open(engine, checkpoint, { ...request, output: 'every' });
   try {
     const losses = await LayerLosses.open(engine);

@@ -6,6 +6,7 @@ import { errors } from '../errors.ts';
 import { openModel } from '../models/open.ts';
 import type { ByteProgress, Checkpoint } from '../models/types.ts';
 import { onnxEngine } from '../engine/onnx/engine.ts';
+import { Random } from '../random.ts';
 import { defaultSettings } from './checkpoint-settings.ts';
 import { loadTriplets, mostBatches } from './inputs.ts';
 import type { CheckpointSummary, Depth, JobProgress, PruneJob, PruneJobResult } from './job.ts';
@@ -79,13 +80,13 @@ async function* loadData(job: PruneJob, request: ProfileRequest, signal: AbortSi
   const mining = mine(job.data.path, { seed: request.seed, limit: (request.batches ?? mostBatches) * request.batchSize, signal });
   let step = await mining.next();
   for (; !step.done; step = await mining.next()) yield { kind: 'data', done: step.value.filesDone, total: step.value.files };
-  return minedTriplets(step.value);
+  return minedTriplets(step.value, request.seed);
 }
 
-/** What mining found, as data to profile on. */
-export function minedTriplets({ triplets }: Pick<MineResult, 'triplets'>): TripletSet {
+/** What mining found, as data to profile on: shuffled by the seed, so that every batch has rows of many packages. */
+export function minedTriplets({ triplets }: Pick<MineResult, 'triplets'>, seed: number): TripletSet {
   const hash = createHash('sha256');
-  const rows = triplets.map(({ query, positive, negative, instruction }) => {
+  const rows = Random.fromSeed(seed).shuffle([...triplets]).map(({ query, positive, negative, instruction }) => {
     hash.update(`${JSON.stringify([instruction, query, positive, negative])}\n`);
     return { query, positive, negatives: [negative], instruction };
   });

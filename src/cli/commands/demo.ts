@@ -68,7 +68,7 @@ async function run(home: string, workspace: string, signal: AbortSignal): Promis
 
   await heading(`3. The loss at every layer: ${batches} batches of ${batchSize}, up to ${maxLength} tokens`);
   const request = { ...defaultProfile, batchSize, batches, maxLength };
-  const measured = await showProfile(profile(engine, checkpoint, minedTriplets(mined), request, signal), line);
+  const measured = await showProfile(profile(engine, checkpoint, minedTriplets(mined, request.seed), request, signal), line);
   await print(`${plotCurve(measured.curve)}${describeCurve(measured.curve)}`);
 
   await heading('4. The cuts');
