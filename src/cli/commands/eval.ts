@@ -6,7 +6,7 @@ import { readCalibration } from '../../prune/calibration.ts';
 import { defaultSettings } from '../../prune/checkpoint-settings.ts';
 import { openModelFor } from '../../prune/inputs.ts';
 import { readManifest } from '../../prune/manifest.ts';
-import { homeOf, modelOptions, withOptions, wholeNumber, type ModelOptions } from '../options.ts';
+import { homeOf, modelOptions, named, withOptions, wholeNumber, type ModelOptions } from '../options.ts';
 import { print, printJson, table } from '../output.ts';
 import { ProgressLine } from '../progress.ts';
 import { describeBytes, describeRejected } from '../sentences.ts';
@@ -23,8 +23,8 @@ interface EvalOptions extends ModelOptions {
 export function evalCommand(signal: AbortSignal): Command {
   return modelOptions(new Command('eval').description('measure MRR@10, nDCG@10 and recall of encoders on a corpus with queries, beside BM25'))
     .requiredOption('--model <models...>', 'folders, .gguf or .safetensors files, hub ids, or smollm2-135m-q4_1')
-    .requiredOption('--data <dir>', 'a folder with corpus.jsonl(.gz) and queries.jsonl(.gz)')
-    .option('--base <model>', 'the model that a checkpoint was cut from, measured at the same depth beside it')
+    .requiredOption('--data <dir>', 'a folder with corpus.jsonl(.gz) and queries.jsonl(.gz)', named)
+    .option('--base <model>', 'the model that a checkpoint was cut from, measured at the same depth beside it', named)
     .option('--layer <n>', 'use the first n layers of every model', wholeNumber(1, 100_000))
     .option('--seed <seed>', 'of the bootstrap', wholeNumber(0, Number.MAX_SAFE_INTEGER), 42)
     .action(async (options: EvalOptions) => run(options, signal));
@@ -47,6 +47,7 @@ async function run(options: EvalOptions, signal: AbortSignal): Promise<void> {
       onProgress: (progress) => line.show(progress.what, progress.doneBytes, progress.totalBytes, describeBytes(progress)),
     });
     const settings = withOptions(await defaultSettings(checkpoint), options);
+    const manifest = await readManifest(checkpoint.directory);
     const depth = layers ?? checkpoint.config.numHiddenLayers;
     const fingerprint = await checkpoint.fingerprint();
     const key = `${fingerprint} ${depth}`;
@@ -56,7 +57,7 @@ async function run(options: EvalOptions, signal: AbortSignal): Promise<void> {
     const name = `${checkpoint.name}, ${depth} layers`;
     // The calibration belongs to the depth the checkpoint was cut at.
     const whole = depth === checkpoint.config.numHiddenLayers;
-    const calibration = whole ? await readCalibration(checkpoint, await readManifest(checkpoint.directory)) : undefined;
+    const calibration = whole ? await readCalibration(checkpoint, manifest) : undefined;
     const running = evaluateEncoder(baseline, { name, encoder, settings, calibration }, options.seed, signal);
     let step = await running.next();
     for (; !step.done; step = await running.next()) line.show(`encoding with ${name}`, step.value.textsDone, step.value.texts);
@@ -64,6 +65,10 @@ async function run(options: EvalOptions, signal: AbortSignal): Promise<void> {
     systems.push(...step.value);
     models.push({ name: checkpoint.name, fingerprint, layers: depth });
     await encoder.dispose();
+    if (manifest !== undefined && options.base === undefined)
+      process.stderr.write(
+        `${name} has only been cut: its base ${manifest.base.name} at the same depth is the same weights. --base measures it all the same.\n`,
+      );
     return depth;
   };
   for (const spec of options.model) {
