@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { lstat, mkdir, open, readdir, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
+import { access, constants, lstat, mkdir, open, readdir, realpath, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errors, L3PruneError, throwIfCancelled } from './errors.ts';
 
@@ -59,8 +59,9 @@ export async function writeFolderAtomically(
 ): Promise<void> {
   const target = await realpath(directory).catch(() => resolve(directory));
   const temporary = temporaryName(target, 'tmp');
+  let firstMade: string | undefined;
   try {
-    await mkdir(dirname(target), { recursive: true });
+    firstMade = await mkdir(dirname(target), { recursive: true });
     await removeStale(target);
     await checkReplaceable(target, options);
     await mkdir(temporary);
@@ -71,7 +72,41 @@ export async function writeFolderAtomically(
     await syncFolder(dirname(target));
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
+    if (firstMade !== undefined) await removeEmpty(dirname(target), firstMade);
     throw asWriteFailure(error, directory);
+  }
+}
+
+/**
+ * Throws what `writeFolderAtomically` would for this folder, as far as it can be known before there is anything to write:
+ * `EXISTS`, or `WRITE_FAILED` where a part of its path is a file or may not be written to. Nothing is changed.
+ */
+export async function checkFolderTarget(directory: string, options: FolderOptions = {}): Promise<void> {
+  const target = await realpath(directory).catch(() => resolve(directory));
+  try {
+    await checkReplaceable(target, options);
+    await access(await nearestFolder(dirname(target)), constants.W_OK);
+  } catch (error) {
+    throw asWriteFailure(error, directory);
+  }
+}
+
+/** The folder itself, or the nearest one above it that exists. */
+async function nearestFolder(folder: string): Promise<string> {
+  const found = await stat(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (found === undefined) return nearestFolder(dirname(folder));
+  if (!found.isDirectory()) throw Object.assign(new Error(`${folder} is a file`), { code: 'ENOTDIR', syscall: 'stat' });
+  return folder;
+}
+
+/** Removes the folders from `folder` up to `last`, as long as they are empty. */
+async function removeEmpty(folder: string, last: string): Promise<void> {
+  for (let current = folder; ; current = dirname(current)) {
+    const isGone = await rmdir(current).then(() => true, () => false);
+    if (!isGone || current === last) return;
   }
 }
 
@@ -105,6 +140,14 @@ export function reason(error: unknown): string {
       return 'it is a folder';
     case 'ENOTDIR':
       return 'a part of its path is not a folder';
+    case 'EROFS':
+      return 'the disk can only be read';
+    case 'EDQUOT':
+      return 'the disk quota is used up';
+    case 'EFBIG':
+      return 'the file would be larger than it may be here';
+    case 'ENAMETOOLONG':
+      return 'its name is too long';
     default:
       return code ?? String(message);
   }

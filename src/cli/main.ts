@@ -1,6 +1,8 @@
+#!/usr/bin/env node
 import { constants } from 'node:os';
 import { Command, CommanderError } from 'commander';
-import { CancelledError, describeError } from '../errors.ts';
+import { CancelledError, describeError, errors } from '../errors.ts';
+import { reason } from '../files.ts';
 import { createdBy } from '../version.ts';
 import { demoCommand } from './commands/demo.ts';
 import { embedCommand } from './commands/embed.ts';
@@ -13,28 +15,39 @@ const exitCodes = { failed: 1, usage: 2, interrupted: 128 + constants.signals.SI
 
 const interrupt = new AbortController();
 process.once('SIGINT', () => {
+  process.stderr.write(`${process.stderr.isTTY ? '\n' : ''}Stopping after the step that is running; a second Ctrl-C stops at once.\n`);
   interrupt.abort();
-  // A second one does not wait for the run in progress.
   process.once('SIGINT', () => process.exit(exitCodes.interrupted));
 });
-// A reader that has seen enough closes the pipe; that is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // A reader that has seen enough closes the pipe; that is no failure of ours.
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  process.exit(report(errors.writeFailed(`Standard output cannot be written: ${reason(error)}.`, error)));
 });
+// With nobody left to read what is said, nothing is said.
+process.stderr.on('error', () => undefined);
+process.on('uncaughtException', (error) => process.exit(report(error)));
 
-const program = new Command('l3prune')
-  .description('Turns a decoder LLM into a small text encoder on this machine.')
-  .version(createdBy)
-  .exitOverride()
-  .showHelpAfterError('Run it with --help for what it takes.');
+const program = asOurs(new Command('l3prune').description('Turns a decoder LLM into a small text encoder on this machine.').version(createdBy));
 for (const command of [demoCommand, profileCommand, pruneCommand, embedCommand, mineCommand, evalCommand])
-  program.addCommand(command(interrupt.signal).exitOverride());
+  program.addCommand(asOurs(command(interrupt.signal), 'l3prune '));
 
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);
+  // What a reader that has stopped reading was to get must not keep a cancelled program alive.
+  if (error instanceof CancelledError) process.exit();
+}
+
+/** Has Commander throw instead of exiting, and say what is wrong with the arguments in a line of our form. */
+function asOurs(command: Command, parent = ''): Command {
+  return command.exitOverride().configureOutput({
+    outputError: (text, write) => {
+      const sentence = text.replace(/^error: /, '').trim().replace(/\s*\n\s*/g, ' ').replace(/(?<![.)?])$/, '.');
+      write(`l3prune: ${sentence[0]?.toUpperCase()}${sentence.slice(1)} Run ${parent}${command.name()} --help for what it takes. [USAGE]\n`);
+    },
+  });
 }
 
 /** Says in one line what went wrong; the exit code that goes with it. */
@@ -42,7 +55,7 @@ function report(error: unknown): number {
   // Commander has printed its own sentence.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
   const { code, message } = describeError(error);
-  process.stderr.write(`l3prune: ${message} [${code}]\n`);
+  process.stderr.write(`l3prune: ${message.replace(/\s*[\r\n]+\s*/g, ' ')} [${code}]\n`);
   if (error instanceof CancelledError) return exitCodes.interrupted;
   return code === 'USAGE' ? exitCodes.usage : exitCodes.failed;
 }

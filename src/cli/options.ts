@@ -1,6 +1,5 @@
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { attentions, poolings, type Attention, type Pooling } from '../encoder/settings.ts';
-import { errors } from '../errors.ts';
 import { dataHome } from '../home.ts';
 import type { CheckpointEncoderSettings } from '../prune/manifest.ts';
 
@@ -24,7 +23,7 @@ export interface ModelOptions extends CommonOptions {
 export function commonOptions(command: Command): Command {
   return command
     .option('--json', 'print one JSON document on standard output, progress on standard error')
-    .option('--home <dir>', "where models, checkpoints and caches are kept (default: L3PRUNE_HOME, or the system's user-data folder)");
+    .option('--home <dir>', "where models, checkpoints and caches are kept (default: L3PRUNE_HOME, or the system's user-data folder)", named);
 }
 
 export function modelOptions(command: Command): Command {
@@ -59,14 +58,29 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
   return (text) => {
     const value = Number(text);
     if (!/^-?\d+$/.test(text.trim()) || value < least || value > most)
-      throw errors.usage(`"${text}" is not a whole number from ${least} to ${most}.`);
+      throw new InvalidArgumentError(`It has to be a whole number from ${least} to ${most}.`);
     return value;
   };
 }
 
-/** A parser of positive numbers. */
-export function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || value <= 0) throw errors.usage(`"${text}" is not a number above 0.`);
-  return value;
+/** A parser of numbers as people write them; what uses the number knows its bounds. */
+export function decimal(text: string): number {
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim())) throw new InvalidArgumentError('It has to be a number.');
+  return Number(text);
+}
+
+/** Far beyond it float32 has no number for the product of scale and cosine. */
+const mostScale = 1e6;
+
+/** A parser of the loss's scale. */
+export function lossScale(text: string): number {
+  const value = decimal(text);
+  if (value > 0 && value <= mostScale) return value;
+  throw new InvalidArgumentError(`It has to be a number above 0 and at most ${mostScale}.`);
+}
+
+/** A parser of paths and names, which an unset variable of a shell leaves empty: that would mean the current folder. */
+export function named(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('It is empty.');
+  return text;
 }

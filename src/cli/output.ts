@@ -1,13 +1,18 @@
 import { once } from 'node:events';
+import { throwIfCancelled } from '../errors.ts';
 
-/** Writes to standard output and waits where its reader is slower than we are. */
-export async function print(text: string): Promise<void> {
-  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+/** Writes to standard output and waits where its reader is slower than we are. Throws `CANCELLED`. */
+export async function print(text: string, signal?: AbortSignal): Promise<void> {
+  if (process.stdout.write(text)) return;
+  await once(process.stdout, 'drain', { ...(signal && { signal }) }).catch((error: unknown) => {
+    throwIfCancelled(signal);
+    throw error;
+  });
 }
 
 /** A JSON document on a line of its own. */
-export async function printJson(value: unknown): Promise<void> {
-  await print(`${JSON.stringify(value)}\n`);
+export async function printJson(value: unknown, signal?: AbortSignal): Promise<void> {
+  await print(`${JSON.stringify(value)}\n`, signal);
 }
 
 /** Rows as columns of equal width: the first to the left, the others to the right. */

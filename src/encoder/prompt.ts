@@ -40,13 +40,15 @@ export function prepareText(tokenizer: Tokenizer, input: EncoderInput, maxLength
   const start = codePoints(before);
   const pooled = Uint8Array.from(spans, ([from, to], i) => Number(tokenized.added[i] !== true && to > start && to > from));
   if (!pooled.includes(1)) {
-    const why =
-      ids.length === maxLength && before !== ''
-        ? `the instruction alone fills the ${maxLength} tokens that are read; shorten it or raise --max-length`
-        : 'it has no token to pool; leave it out';
-    throw errors.nothingToPool(`The text ${quoted(text)} cannot be encoded: ${why}.`);
+    throw errors.nothingToPool(`The text ${quoted(text)} cannot be encoded: ${whyNothing(before, ids.length === maxLength, maxLength)}.`);
   }
   return { ids, spans, pooled };
+}
+
+function whyNothing(before: string, isFull: boolean, maxLength: number): string {
+  if (!isFull) return 'it has no token to pool; leave it out';
+  if (before === '') return `nothing of it is among the ${maxLength} tokens that are read; raise --max-length`;
+  return `the instruction alone fills the ${maxLength} tokens that are read; shorten it or raise --max-length`;
 }
 
 function codePoints(text: string): number {

@@ -1,8 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { attentions, poolings } from '../encoder/settings.ts';
-import { errors } from '../errors.ts';
+import { errors, L3PruneError } from '../errors.ts';
+import { reason } from '../files.ts';
+import { parseJson } from '../models/json.ts';
 
 /** The file that makes a folder one of our checkpoints. */
 export const manifestFile = 'l3prune.json';
@@ -31,7 +33,7 @@ const encoderSettings = z.object({
 
 const choice = z.array(z.tuple([count, finite]));
 const cut = { small: count, large: count };
-const lossCurve = z.object({
+const lossCurveFields = z.object({
   ...cut,
   layers: z.array(z.object({ layer: count, loss: finite, stderr: finite })),
   confidence: z.object({ small: choice, large: choice }),
@@ -54,6 +56,18 @@ const lossCurve = z.object({
   fill: finite,
   seconds: finite,
   peakBytes: finite,
+});
+
+/** Its parts have to speak of the same layers: a cut is made where they say. */
+const lossCurve = lossCurveFields.superRefine(({ layers, small, large, scales, model }, context) => {
+  const wrong = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
+  const length = layers.length;
+  if (length === 0 || length > model.layers) wrong('layers', `has ${length} losses of a model with ${model.layers} layers`);
+  if (layers.some(({ layer }, i) => layer !== i + 1)) wrong('layers', 'are not numbered from 1 on');
+  for (const [name, cut] of [['', { small, large }], ...Object.entries(scales)] as const)
+    if (cut.small > cut.large || cut.large > length) wrong(name === '' ? 'large' : `scales.${name}`, `cuts at ${cut.small} and ${cut.large} of ${length} layers`);
+  for (const [name, { losses, stderr }] of Object.entries(scales))
+    if (losses.length !== length || stderr.length !== length) wrong(`scales.${name}`, 'has another number of layers');
 });
 
 const manifest = z.object({
@@ -89,36 +103,52 @@ const mostBytes = 1 << 20;
 /** The manifest of a folder, or undefined where it has none. Errors: BAD_MANIFEST. */
 export async function readManifest(directory: string): Promise<Manifest | undefined> {
   const path = join(directory, manifestFile);
-  const text = await readSmall(path);
-  return text === undefined ? undefined : parse(path, text, manifest, 'a manifest');
+  const bytes = await readSmall(path);
+  return bytes === undefined ? undefined : parseManifest(path, bytes);
+}
+
+/** The bytes of a manifest; `path` is for the sentence. Errors: BAD_MANIFEST. */
+export function parseManifest(path: string, bytes: Uint8Array): Manifest {
+  return parse(path, bytes, manifest, 'a manifest');
 }
 
 /** A loss curve as `profile --json` prints it. Errors: NOT_FOUND, BAD_MANIFEST. */
 export async function readCurve(path: string): Promise<z.infer<typeof lossCurve>> {
-  const text = await readSmall(path);
-  if (text === undefined) throw errors.notFound(`There is no curve at ${path}.`);
-  return parse(path, text, lossCurve, 'a loss curve');
+  const bytes = await readSmall(path);
+  if (bytes === undefined) throw errors.notFound(`There is no curve at ${path}.`);
+  return parseCurve(path, bytes);
 }
 
-async function readSmall(path: string): Promise<string | undefined> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-    throw errors.badManifest(`${path} cannot be read (${error.code ?? 'unknown reason'}).`, error);
-  });
-  if (bytes !== undefined && bytes.length > mostBytes)
-    throw errors.badManifest(`${path} is ${bytes.length} bytes long: no file of ours is longer than ${mostBytes}.`);
-  return bytes?.toString('utf8');
+/** The bytes of a loss curve; `path` is for the sentence. Errors: BAD_MANIFEST. */
+export function parseCurve(path: string, bytes: Uint8Array): z.infer<typeof lossCurve> {
+  return parse(path, bytes, lossCurve, 'a loss curve');
 }
 
-function parse<S extends z.ZodType>(path: string, text: string, schema: S, what: string): z.infer<S> {
+async function readSmall(path: string): Promise<Uint8Array | undefined> {
+  try {
+    const found = await stat(path);
+    if (!found.isFile()) throw errors.badManifest(`${path} is not a file.`);
+    if (found.size > mostBytes) throw errors.badManifest(`${path} is ${found.size} bytes long: no file of ours is longer than ${mostBytes}.`);
+    return await readFile(path);
+  } catch (error) {
+    if (error instanceof L3PruneError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw errors.badManifest(`${path} cannot be read: ${reason(error)}.`, error);
+  }
+}
+
+function parse<S extends z.ZodType>(path: string, bytes: Uint8Array, schema: S, what: string): z.infer<S> {
   let json: unknown;
   try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw errors.badManifest(`${path} is not valid JSON: make it again.`, cause);
+    json = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    const clause = error instanceof TypeError ? 'it is not UTF-8' : (error as Error).message;
+    throw errors.badManifest(`${path} is not ${what}: ${clause}.`, error);
   }
   const result = schema.safeParse(json);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw errors.badManifest(`${path} is not ${what} of this version: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}.`);
+  const { path: place = [], message = '' } = result.error.issues[0] ?? {};
+  const where = place.length === 0 ? '' : `${place.join('.').slice(0, 100)}: `;
+  throw errors.badManifest(`${path} is not ${what} of this version: ${where}${message.slice(0, 200)}.`);
 }

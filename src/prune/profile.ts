@@ -3,7 +3,7 @@ import { planBatches } from '../data/batches.ts';
 import type { Engine } from '../engine/engine.ts';
 import { Encoder } from '../encoder/encoder.ts';
 import type { EncoderText } from '../encoder/prompt.ts';
-import { throwIfCancelled } from '../errors.ts';
+import { errors, throwIfCancelled } from '../errors.ts';
 import { residentBytes } from '../memory.ts';
 import type { Checkpoint } from '../models/types.ts';
 import { bootstrapCut, chooseCut, meanAndError } from './choose.ts';
@@ -143,7 +143,15 @@ class Measurement {
     this.#addMeans(queries, rows, this.#queryMeans);
     this.#addMeans(documents, 2 * rows, this.#documentMeans);
     const shape = { layers, rows, candidates: 2 * rows, size };
-    for (const [scale, own] of this.#byScale) own.push(await this.#losses.compute(queries, documents, shape, scale));
+    for (const [scale, own] of this.#byScale) own.push(this.#checkedLosses(await this.#losses.compute(queries, documents, shape, scale)));
+  }
+
+  #checkedLosses(losses: number[]): number[] {
+    const at = losses.findIndex((loss) => !Number.isFinite(loss));
+    if (at < 0) return losses;
+    throw errors.notFinite(
+      `The model "${this.#encoder.checkpoint.name}" has no loss at layer ${at + 1}, where it gives vectors without a direction: its weights are damaged; fetch or make it again.`,
+    );
   }
 
   /** Queries, positives, negatives: the first negative of each row, as the paper's loss takes. */

@@ -70,12 +70,13 @@ export function layersToKeep(depth: Depth, layers: number, curve: LossCurve | nu
  * a Hugging Face folder that transformers and sentence-transformers open. Weights are copied byte for byte in the type
  * they are stored in, and checked to be finite on the way. The folder appears whole or not at all.
  *
- * Errors: USAGE, EXISTS, NOT_FINITE, WRITE_FAILED, CANCELLED.
+ * Errors: USAGE (also for a curve of another model), EXISTS, NOT_FINITE, WRITE_FAILED, CANCELLED.
  */
 export async function pruneCheckpoint(checkpoint: Checkpoint, options: PruneOptions): Promise<CheckpointSummary> {
   const { curve, depth, signal } = options;
   const layers = layersToKeep(depth, checkpoint.config.numHiddenLayers, curve);
   const out = resolve(options.out);
+  checkEncoderSettings(checkpoint, options.encoder);
   const manifest = await makeManifest(checkpoint, layers, options);
   const write = async (folder: string): Promise<void> => {
     await writeSafetensors(join(folder, WEIGHTS_FILE), keptTensors(checkpoint, layers), {
@@ -94,6 +95,16 @@ export async function pruneCheckpoint(checkpoint: Checkpoint, options: PruneOpti
   };
   await writeFolderAtomically(out, write, { force: options.force, marker: manifestFile, signal });
   return await summarize(out);
+}
+
+/** A checkpoint that could encode nothing is not made. Errors: USAGE. */
+function checkEncoderSettings({ config, tokenizer }: Checkpoint, { maxLength, instruction, separator }: CheckpointEncoderSettings): void {
+  if (maxLength > config.maxPositionEmbeddings)
+    throw errors.usage(`A length of ${maxLength} tokens is not possible: the model reads 1 to ${config.maxPositionEmbeddings}.`);
+  if (instruction === undefined) return;
+  const { ids } = tokenizer.tokenize(instruction + separator, { maxTokens: maxLength });
+  if (ids.length >= maxLength)
+    throw errors.usage(`The instruction alone fills the ${maxLength} tokens that are read: shorten it or raise --max-length.`);
 }
 
 /** The tensors of the first layers, the embedding and the final norm; an output matrix has no use in an encoder. */
@@ -126,6 +137,8 @@ async function makeManifest(checkpoint: Checkpoint, layers: number, { curve, dep
     fingerprint: await checkpoint.fingerprint(),
     layers: checkpoint.config.numHiddenLayers,
   };
+  if (curve !== null && curve.model.fingerprint !== from.fingerprint)
+    throw errors.usage(`The curve was measured on ${curve.model.name}, which is another model than ${from.name}: measure it on this one.`);
   return {
     format: 1,
     createdBy,

@@ -8,9 +8,9 @@ import type { ByteProgress, Checkpoint } from '../models/types.ts';
 import { onnxEngine } from '../engine/onnx/engine.ts';
 import { Random } from '../random.ts';
 import { defaultSettings } from './checkpoint-settings.ts';
-import { loadTriplets, mostBatches } from './inputs.ts';
+import { loadTriplets, mostBatches, profileRequestFor } from './inputs.ts';
 import type { CheckpointSummary, Depth, JobProgress, PruneJob, PruneJobResult } from './job.ts';
-import { defaultProfile, profile, type ProfileRequest } from './profile.ts';
+import { profile, type ProfileRequest } from './profile.ts';
 import { layersToKeep, pruneCheckpoint } from './prune.ts';
 import { ProgressQueue } from './progress-queue.ts';
 
@@ -36,7 +36,7 @@ export async function* runPruneJob(job: PruneJob, { home, signal, threads }: Pru
   for (const depth of job.depths) {
     if (depth.kind === 'layers' || depth.kind === 'percent') layersToKeep(depth, checkpoint.config.numHiddenLayers, null);
   }
-  const request = profileRequestOf(job, checkpoint);
+  const request = await profileRequestOf(job, checkpoint);
   const data = yield* loadData(job, request, signal);
 
   const measuring = profile(onnxEngine({ threads }), checkpoint, data, request, signal);
@@ -67,10 +67,9 @@ function modelProgress({ what, doneBytes, totalBytes }: ByteProgress): JobProgre
   return { kind: 'model', what, done: doneBytes, total: totalBytes };
 }
 
-/** The job's settings over the defaults; a text longer than the model reads is cut where the model ends. */
-function profileRequestOf(job: PruneJob, checkpoint: Checkpoint): ProfileRequest {
-  const chosen = Object.entries(job.settings).filter(([, value]) => value !== undefined);
-  const request: ProfileRequest = { ...defaultProfile, ...Object.fromEntries(chosen) };
+/** The job's settings over the model's; a text longer than the model reads is cut where the model ends. */
+async function profileRequestOf(job: PruneJob, checkpoint: Checkpoint): Promise<ProfileRequest> {
+  const request = await profileRequestFor(checkpoint, job.settings);
   return { ...request, maxLength: Math.min(request.maxLength, checkpoint.config.maxPositionEmbeddings) };
 }
 

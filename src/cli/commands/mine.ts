@@ -1,7 +1,10 @@
+import { lstat, mkdir } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { mine, writeTriplets, type MineProgress, type MineResult } from '../../data/mine.ts';
 import { errors } from '../../errors.ts';
-import { commonOptions, wholeNumber, type CommonOptions } from '../options.ts';
+import { reason } from '../../files.ts';
+import { commonOptions, named, wholeNumber, type CommonOptions } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { ProgressLine } from '../progress.ts';
 
@@ -10,22 +13,42 @@ interface MineCommandOptions extends CommonOptions {
   readonly out: string;
   readonly limit: number;
   readonly seed: number;
+  readonly force?: true;
 }
 
 /** `l3prune mine`: training triplets from the user's own code. */
 export function mineCommand(signal: AbortSignal): Command {
   return commonOptions(new Command('mine').description("make triplets from a workspace's own TypeScript and JavaScript and its installed packages"))
-    .requiredOption('--workspace <dir>', 'the folder to read; nothing in it is run or changed')
-    .requiredOption('--out <file>', 'the .jsonl file to write')
+    .requiredOption('--workspace <dir>', 'the folder to read; nothing in it is run or changed', named)
+    .requiredOption('--out <file>', 'the .jsonl file to write', named)
     .option('--limit <n>', 'stop at so many triplets', wholeNumber(1, 10_000_000), 10_000)
     .option('--seed <seed>', 'of the order in which packages and files are read', wholeNumber(0, Number.MAX_SAFE_INTEGER), 42)
-    .action(async ({ workspace, out, limit, seed, json }: MineCommandOptions) => {
+    .option('--force', 'replace a file that is already there')
+    .action(async ({ workspace, out, limit, seed, json, force }: MineCommandOptions) => {
+      await checkFileTarget(out, force);
       const { triplets, ...found } = await showMining(mine(workspace, { seed, limit, signal }), new ProgressLine());
       if (triplets.length === 0) throw errors.badData(`No documented TypeScript or JavaScript function was found in ${workspace}; nothing was written.`);
+      await makeFolder(out);
       await writeTriplets(out, triplets);
       if (json) await printJson({ out, triplets: triplets.length, ...found });
       else await print(`${describeMined({ triplets, ...found })}written to ${out}\n`);
     });
+}
+
+/** Refuses a file that is in the way before minutes are spent on mining. An empty one holds nothing to lose. */
+async function checkFileTarget(out: string, force: boolean | undefined): Promise<void> {
+  const found = await lstat(out).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw errors.writeFailed(`${out} cannot be written: ${reason(error)}.`, error);
+  });
+  if (found?.isDirectory()) throw errors.exists(`${out} is a folder: name a file.`);
+  if (found !== undefined && found.size > 0 && !force) throw errors.exists(`${out} exists already: name another file, or replace it with --force.`);
+}
+
+async function makeFolder(out: string): Promise<void> {
+  await mkdir(dirname(resolve(out)), { recursive: true }).catch((error: unknown) => {
+    throw errors.writeFailed(`${out} cannot be written: ${reason(error)}.`, error);
+  });
 }
 
 /** Runs a mining to its end with its progress on the line. */

@@ -2,20 +2,21 @@ import { Command } from 'commander';
 import type { ProfileProgress } from '../../prune/curve.ts';
 import { loadTriplets, openModelFor } from '../../prune/inputs.ts';
 import { profile, type Profile } from '../../prune/profile.ts';
-import { homeOf, modelOptions, wholeNumber } from '../options.ts';
+import { homeOf, modelOptions, named, wholeNumber } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { describeCurve, plotCurve } from '../plot.ts';
 import { duration, ProgressLine } from '../progress.ts';
-import { profileOptions, profileRequest, type ProfileOptions } from '../profile-options.ts';
+import { checkProfileOptions, profileOptions, profileRequest, type ProfileOptions } from '../profile-options.ts';
 import { describeBytes, describeRejected } from '../sentences.ts';
 
 /** `l3prune profile`: the loss at every layer, and where to cut. */
 export function profileCommand(signal: AbortSignal): Command {
   return profileOptions(modelOptions(new Command('profile').description('measure the contrastive loss at every layer and say where to cut')))
-    .requiredOption('--model <model>', 'folder, .gguf or .safetensors file, hub id, or smollm2-135m-q4_1')
-    .requiredOption('--data <data>', 'triplets: a .jsonl(.gz) file or a folder of them')
+    .requiredOption('--model <model>', 'folder, .gguf or .safetensors file, hub id, or smollm2-135m-q4_1', named)
+    .requiredOption('--data <data>', 'triplets: a .jsonl(.gz) file or a folder of them', named)
     .option('--layers <n>', 'measure the first n layers, as if the model had no more', wholeNumber(1, 100_000))
     .action(async (options: ProfileOptions & { model: string; data: string }) => {
+      checkProfileOptions(options);
       const line = new ProgressLine();
       const { checkpoint, how, engine } = await openModelFor(options.model, {
         home: homeOf(options),
@@ -23,7 +24,7 @@ export function profileCommand(signal: AbortSignal): Command {
         signal,
         onProgress: (progress) => line.show(progress.what, progress.doneBytes, progress.totalBytes, describeBytes(progress)),
       });
-      const request = profileRequest(options);
+      const request = await profileRequest(options, checkpoint);
       const data = await loadTriplets(options.data, request, signal);
       line.end();
       process.stderr.write(`${how}\n${describeRejected(data.rejected)}`);

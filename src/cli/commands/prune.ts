@@ -1,17 +1,18 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { errors } from '../../errors.ts';
+import { checkFolderTarget } from '../../files.ts';
 import { defaultSettings } from '../../prune/checkpoint-settings.ts';
 import type { LossCurve } from '../../prune/curve.ts';
 import { loadTriplets, openModelFor } from '../../prune/inputs.ts';
 import type { Depth } from '../../prune/job.ts';
-import { readCurve } from '../../prune/manifest.ts';
+import { manifestFile, readCurve } from '../../prune/manifest.ts';
 import { profile, type Profile } from '../../prune/profile.ts';
 import { layersToKeep, pruneCheckpoint } from '../../prune/prune.ts';
-import { homeOf, modelOptions, withOptions, wholeNumber } from '../options.ts';
+import { decimal, homeOf, modelOptions, named, withOptions, wholeNumber } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { describeCurve, plotCurve } from '../plot.ts';
-import { profileOptions, profileRequest, type ProfileOptions } from '../profile-options.ts';
+import { checkProfileOptions, profileOptions, profileRequest, type ProfileOptions } from '../profile-options.ts';
 import { megabytes, ProgressLine } from '../progress.ts';
 import { describeBytes, describeRejected } from '../sentences.ts';
 import { showProfile } from './profile.ts';
@@ -31,22 +32,25 @@ interface PruneCommandOptions extends ProfileOptions {
 /** `l3prune prune`: the model cut after its first layers, as a checkpoint folder. */
 export function pruneCommand(signal: AbortSignal): Command {
   return profileOptions(modelOptions(new Command('prune').description('cut a model after its first layers and write it as a checkpoint')))
-    .requiredOption('--model <model>', 'folder, .gguf or .safetensors file, hub id, or smollm2-135m-q4_1')
-    .requiredOption('--out <dir>', 'the folder to write')
+    .requiredOption('--model <model>', 'folder, .gguf or .safetensors file, hub id, or smollm2-135m-q4_1', named)
+    .requiredOption('--out <dir>', 'the folder to write', named)
     .option('--layers <n>', 'keep so many layers', wholeNumber(1, 100_000))
-    .option('--percent <p>', 'take so many percent of the layers off', Number)
+    .option('--percent <p>', 'take so many percent of the layers off', decimal)
     .option('--small', "cut at the loss curve's early minimum")
     .option('--large', "cut at the loss curve's late minimum")
-    .option('--curve <file>', 'a curve that `profile --json` printed')
-    .option('--data <data>', 'triplets to measure the curve on')
+    .option('--curve <file>', 'a curve that `profile --json` printed', named)
+    .option('--data <data>', 'triplets to measure the curve on', named)
     .option('--instruction <text>', 'what stands before every query of this encoder')
     .option('--force', 'replace a checkpoint that is already there')
     .action(async (options: PruneCommandOptions) => run(options, signal));
 }
 
 async function run(options: PruneCommandOptions, signal: AbortSignal): Promise<void> {
+  // What can be refused is refused before a model is fetched and minutes are spent on a curve.
   const depth = depthOf(options);
-  if (options.curve !== undefined && options.data !== undefined) throw errors.usage('Give --curve or --data, not both.');
+  checkProfileOptions(options);
+  await checkFolderTarget(options.out, { force: options.force, marker: manifestFile });
+  let curve: LossCurve | null = options.curve === undefined ? null : await readCurve(options.curve);
   const line = new ProgressLine();
   const { checkpoint, how, engine } = await openModelFor(options.model, {
     home: homeOf(options),
@@ -57,23 +61,23 @@ async function run(options: PruneCommandOptions, signal: AbortSignal): Promise<v
   line.end();
   process.stderr.write(`${how}\n`);
 
-  let curve: LossCurve | null = options.curve === undefined ? null : await readCurve(options.curve);
+  if (depth.kind === 'layers' || depth.kind === 'percent') layersToKeep(depth, checkpoint.config.numHiddenLayers, null);
   let measured: Profile | undefined;
   if (options.data !== undefined) {
     const { layers: _, ...profiling } = options;
-    const request = profileRequest(profiling);
+    const request = await profileRequest(profiling, checkpoint);
     const data = await loadTriplets(options.data, request, signal);
     process.stderr.write(describeRejected(data.rejected));
     measured = await showProfile(profile(engine, checkpoint, data, request, signal), line);
     curve = measured.curve;
     process.stderr.write(`${plotCurve(curve)}${describeCurve(curve)}`);
   }
-  layersToKeep(depth, checkpoint.config.numHiddenLayers, curve);
-  const settings = withOptions(await defaultSettings(checkpoint), options);
+  const { instruction: own, ...settings } = withOptions(await defaultSettings(checkpoint), options);
+  const instruction = options.instruction ?? own;
   const summary = await pruneCheckpoint(checkpoint, {
     depth,
     out: options.out,
-    encoder: options.instruction === undefined ? settings : { ...settings, instruction: options.instruction },
+    encoder: instruction ? { ...settings, instruction } : settings,
     curve,
     means: measured,
     force: options.force,
@@ -89,7 +93,7 @@ async function run(options: PruneCommandOptions, signal: AbortSignal): Promise<v
     );
 }
 
-function depthOf({ layers, percent, small, large }: PruneCommandOptions): Depth {
+function depthOf({ layers, percent, small, large, curve, data }: PruneCommandOptions): Depth {
   const asked: Depth[] = [
     ...(layers === undefined ? [] : [{ kind: 'layers', layers } as const]),
     ...(percent === undefined ? [] : [{ kind: 'percent', percent } as const]),
@@ -98,5 +102,8 @@ function depthOf({ layers, percent, small, large }: PruneCommandOptions): Depth 
   ];
   const [depth, another] = asked;
   if (depth === undefined || another !== undefined) throw errors.usage('Say how deep to cut with one of --layers, --percent, --small and --large.');
+  if (curve !== undefined && data !== undefined) throw errors.usage('Give --curve or --data, not both.');
+  if ((small || large) && curve === undefined && data === undefined)
+    throw errors.usage(`The ${depth.kind} cut is read from a loss curve: give --curve FILE or --data D.`);
   return depth;
 }

@@ -1,0 +1,137 @@
+/**
+ * L³Prune for other programs: what the command line does, as functions. Paths and names are taken as there (`model` is a
+ * folder, a `.gguf` or `.safetensors` file, a hub id or `smollm2-135m-q4_1`), settings left out are the model's own, and
+ * every failure is an `L3PruneError` with a code and one sentence.
+ */
+import { Encoder } from './encoder/encoder.ts';
+import type { EncoderInput } from './encoder/prompt.ts';
+import type { Attention, EncoderSettings, Pooling } from './encoder/settings.ts';
+import { errors } from './errors.ts';
+import { checkFolderTarget } from './files.ts';
+import { dataHome } from './home.ts';
+import type { ByteProgress } from './models/types.ts';
+import { defaultSettings } from './prune/checkpoint-settings.ts';
+import type { LossCurve, ProfileProgress, ProfileSettings } from './prune/curve.ts';
+import { loadTriplets, openModelFor, profileRequestFor } from './prune/inputs.ts';
+import type { CheckpointSummary, Depth } from './prune/job.ts';
+import { manifestFile } from './prune/manifest.ts';
+import { profile as measure, type Profile } from './prune/profile.ts';
+import { pruneCheckpoint } from './prune/prune.ts';
+
+export { CancelledError, L3PruneError } from './errors.ts';
+export type { Attention, ByteProgress, CheckpointSummary, Depth, EncoderInput, LossCurve, Pooling, ProfileProgress, ProfileSettings };
+
+/** What every function takes. */
+export interface CommonOptions {
+  /** Where models and caches are kept; `L3PRUNE_HOME`, else the system's user-data folder, when left out. */
+  readonly home?: string;
+  /** Threads of a matrix product; as many as the machine has cores when left out. */
+  readonly threads?: number;
+  /** Stops the work between two runs of the engine, with a `CancelledError`. */
+  readonly signal?: AbortSignal;
+  /** Told of what is fetched or converted before the model can be used. */
+  readonly onModel?: (progress: ByteProgress) => void;
+}
+
+export interface ProfileOptions extends CommonOptions, Partial<ProfileSettings> {
+  /** Measure the first so many layers, as if the model had no more. */
+  readonly layers?: number;
+  readonly onProgress?: (progress: ProfileProgress) => void;
+}
+
+/**
+ * Measures the contrastive loss at every layer on triplets: a `.jsonl`(`.gz`) file or a folder of them.
+ * Errors: NOT_FOUND, BAD_DATA, NOT_FINITE, those of opening a model, CANCELLED.
+ */
+export async function profile(model: string, data: string, options: ProfileOptions = {}): Promise<LossCurve> {
+  return (await runProfile(await open(model, options), data, options)).curve;
+}
+
+export interface PruneOptions extends Omit<ProfileOptions, 'layers'> {
+  /** Where to cut. `small` and `large` need `curve` or `data`. */
+  readonly depth: Depth;
+  /** The checkpoint folder to write. */
+  readonly out: string;
+  /** A curve that `profile` measured on this model. */
+  readonly curve?: LossCurve;
+  /** Triplets to measure the curve on; the mean vectors are kept with the checkpoint. */
+  readonly data?: string;
+  /** What stands before every query of this encoder. */
+  readonly instruction?: string;
+  /** Replace a checkpoint that is already there. */
+  readonly force?: boolean;
+}
+
+/**
+ * Cuts a model after its first layers and writes it as a Hugging Face folder, which appears whole or not at all.
+ * Errors: USAGE, EXISTS, WRITE_FAILED, NOT_FINITE, those of `profile` where it measures, CANCELLED.
+ */
+export async function prune(model: string, options: PruneOptions): Promise<CheckpointSummary> {
+  const { depth, out, data, instruction, force, signal } = options;
+  if (options.curve !== undefined && data !== undefined) throw errors.usage('Give curve or data, not both.');
+  await checkFolderTarget(out, { force, marker: manifestFile });
+  const opened = await open(model, options);
+  const { layers: _, ...profiling }: ProfileOptions = options;
+  const measured = data === undefined ? undefined : await runProfile(opened, data, profiling);
+  const settings = await settingsFor(opened, options);
+  return pruneCheckpoint(opened.checkpoint, {
+    depth,
+    out,
+    encoder: { ...settings, ...(instruction === undefined ? {} : { instruction }) },
+    curve: measured?.curve ?? options.curve ?? null,
+    means: measured,
+    force,
+    signal,
+  });
+}
+
+export interface EncodeOptions extends CommonOptions, Partial<EncoderSettings> {
+  /** Use the first so many layers. */
+  readonly layers?: number;
+  /** Between instruction and text. */
+  readonly separator?: string;
+}
+
+/**
+ * Turns texts into vectors of the model's hidden size, in the order of the texts and not normalized. A text's vector does
+ * not depend on the texts beside it. Errors: USAGE, NOTHING_TO_POOL, NOT_FINITE, those of opening a model, CANCELLED.
+ */
+export async function encode(
+  model: string,
+  texts: ReadonlyArray<string | EncoderInput>,
+  options: EncodeOptions = {},
+): Promise<Float32Array[]> {
+  const opened = await open(model, options);
+  const { separator, ...settings } = await settingsFor(opened, options);
+  const encoder = await Encoder.open(opened.engine, opened.checkpoint, { ...settings, layers: options.layers, output: 'last' });
+  try {
+    const prepared = texts.map((text) => encoder.prepare({ separator, ...(typeof text === 'string' ? { text } : text) }));
+    const vectors = await encoder.encode(prepared, options.signal);
+    const size = opened.checkpoint.config.hiddenSize;
+    return texts.map((_, i) => vectors.slice(i * size, (i + 1) * size));
+  } finally {
+    await encoder.dispose();
+  }
+}
+
+type Opened = Awaited<ReturnType<typeof openModelFor>>;
+
+function open(model: string, { home, threads, signal, onModel }: CommonOptions): Promise<Opened> {
+  return openModelFor(model, { home: dataHome(home), threads, signal, onProgress: onModel });
+}
+
+async function runProfile({ checkpoint, engine }: Opened, data: string, options: ProfileOptions): Promise<Profile> {
+  const { batchSize, batches, layers, maxLength, attention, pooling, separator, scale, seed, order, signal, onProgress } = options;
+  const asked = { batchSize, batches, layers, maxLength, attention, pooling, separator, scale, seed, order };
+  const request = await profileRequestFor(checkpoint, asked);
+  const running = measure(engine, checkpoint, await loadTriplets(data, request, signal), request, signal);
+  let step = await running.next();
+  for (; !step.done; step = await running.next()) onProgress?.(step.value);
+  return step.value;
+}
+
+/** The model's own settings, with those that were given over them. */
+async function settingsFor({ checkpoint }: Opened, { attention, pooling, maxLength, separator }: Partial<ProfileSettings>) {
+  const given = Object.entries({ attention, pooling, maxLength, separator }).filter(([, value]) => value !== undefined);
+  return { ...(await defaultSettings(checkpoint)), ...(Object.fromEntries(given) as Partial<EncoderSettings> & { separator?: string }) };
+}
