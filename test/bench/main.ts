@@ -6,7 +6,6 @@
  * All of them without names. Triplets come from `--data`, or are mined from this repository. The comparison with PyTorch
  * needs torch and transformers in the interpreter that PYTHON names (python3 where it names none).
  */
-import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,9 +48,6 @@ if (unknown !== undefined) {
   process.exit(2);
 }
 
-const root = join(import.meta.dirname, '../..');
-const built = spawnSync(process.execPath, [join(root, 'esbuild.mjs')], { stdio: 'inherit' });
-if (built.status !== 0) process.exit(1);
 const threads = Number(values.threads);
 const { checkpoint, engine, how } = await openModelFor(values.model, { home: dataHome(values.home), threads });
 const scratch = await mkdtemp(join(tmpdir(), 'l3prune-bench-'));
