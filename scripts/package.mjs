@@ -2,7 +2,9 @@
  * Packages the extension for one platform: builds it, lets vsce make the VSIX with that platform's native files and no
  * others, and checks that each of them is in it.
  *
- *   node scripts/package.mjs [--target linux-x64] [--out FILE]
+ *   node scripts/package.mjs [--target linux-x64] [--out FILE] [--skip-build]
+ *
+ * With `--skip-build` it packages `dist/` as it is: tests do, for others read it meanwhile.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -30,14 +32,16 @@ const nativeFiles = {
 /** Without these the extension does nothing. */
 const bundles = ['extension.cjs', 'worker.mjs', 'watchdog.mjs', 'webview.js', 'webview.css'].map((name) => `dist/${name}`);
 
-const { values } = parseArgs({ options: { target: { type: 'string' }, out: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { target: { type: 'string' }, out: { type: 'string' }, 'skip-build': { type: 'boolean', default: false } },
+});
 const { name, version } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'));
 const target = values.target ?? `${process.platform}-${process.arch}`;
 const out = path.resolve(values.out ?? path.join(root, `${name}-${version}-${target}.vsix`));
 const natives = nativeFiles[target];
 if (natives === undefined) fail(`ONNX Runtime has no binaries for ${target}; the targets are ${Object.keys(nativeFiles).join(', ')}.`);
 
-run('build', nodeForVsce(), ['esbuild.mjs', '--minify']);
+if (!values['skip-build']) run('build', nodeForVsce(), ['esbuild.mjs', '--minify']);
 await makeVsix();
 const packed = new Set(await entriesOf(out));
 const missing = [...bundles, ...natives].filter((file) => !packed.has(`extension/${file}`));

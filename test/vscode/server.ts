@@ -33,7 +33,11 @@ export interface ServerOptions {
 
 export interface Server {
   readonly url: string;
-  /** Kills the server and its extension host, as a crash would. */
+  /** Ids of the worker processes of ours that run under this server. */
+  workers(): Promise<readonly number[]>;
+  /** Kills the server, its extension hosts and whatever else it started, but no worker of ours. */
+  killAllButWorkers(): Promise<void>;
+  /** Kills everything. */
   kill(): Promise<void>;
 }
 
@@ -53,19 +57,30 @@ export async function startServer(code: VsCode, options: ServerOptions): Promise
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const flags = ['--auth', 'none', '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust', '--disable-getting-started-override'];
-  // A group of its own, so that all of it can be killed at once.
+  // A group of its own, by which all of its processes can be told.
   const server = spawn(code.node, [code.entry, ...folders, ...flags, '--ignore-last-opened', '--bind-addr', `127.0.0.1:${port}`, folder], {
     env,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   await listening(server);
+  const group = server.pid ?? 0;
+  const members = async (): Promise<ReadonlyArray<{ pid: number; isWorker: boolean }>> => {
+    const { stdout } = await exec('ps', ['-axo', 'pid=,pgid=,stat=,command=']);
+    return stdout.split('\n').flatMap((line) => {
+      const [, pid, pgid, status, command] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
+      if (Number(pgid) !== group || status?.startsWith('Z')) return [];
+      return [{ pid: Number(pid), isWorker: command?.includes(path.join('dist', 'worker.mjs')) ?? false }];
+    });
+  };
   return {
     url: `${url}/?folder=${encodeURIComponent(folder)}`,
+    workers: async () => (await members()).filter(({ isWorker }) => isWorker).map(({ pid }) => pid),
+    killAllButWorkers: async () => {
+      for (const { pid } of (await members()).filter(({ isWorker }) => !isWorker)) process.kill(pid, 'SIGKILL');
+    },
     kill: async () => {
-      const exited = new Promise((resolve) => server.once('exit', resolve));
-      if (server.exitCode === null && server.pid !== undefined) process.kill(-server.pid, 'SIGKILL');
-      await exited;
+      for (const { pid } of await members()) process.kill(pid, 'SIGKILL');
     },
   };
 }

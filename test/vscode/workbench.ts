@@ -1,7 +1,14 @@
 import { chromium, type Browser, type FrameLocator, type Locator, type Page } from 'playwright-core';
 
 /** What every start of code-server says and nobody can do anything about. */
-const knownNoise = [/vsda(_bg)?\.(js|wasm)/, /socket was left hanging/, /fake\.html/, /ERR_ABORTED/, /authentication provider 'github'/];
+const knownNoise = [
+  /vsda(_bg)?\.(js|wasm)/,
+  /socket was left hanging/,
+  /fake\.html/,
+  /ERR_ABORTED/,
+  /authentication provider 'github'/,
+  /Long running operations during shutdown are unsupported in the web/,
+];
 
 /** A VS Code window in a browser, driven as a person would. */
 export class Workbench implements AsyncDisposable {
@@ -36,23 +43,55 @@ export class Workbench implements AsyncDisposable {
     return this.complaints;
   }
 
+  /** Opens our view container. */
+  async openView(): Promise<void> {
+    await this.page.locator('.part.activitybar .action-label[aria-label="L³Prune"]').click();
+    await this.page.locator('.pane-header[aria-label^="Checkpoints"]').waitFor({ state: 'attached' });
+  }
+
   /** Runs a command from the palette. */
   async command(title: string): Promise<void> {
     await this.page.keyboard.press('F1');
-    const input = this.quickInput();
-    await input.fill(`>${title}`);
-    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().click();
+    await this.quickInput().fill(`>${title}`);
+    await this.choice(title).click();
+  }
+
+  /** Takes a choice of a quick pick, with Enter where it is the default. */
+  async choose(text: string): Promise<void> {
+    await this.choice(text).click();
+  }
+
+  /** Answers a file dialog, which in a browser is a quick input, with a file of the workspace. */
+  async openFile(name: string): Promise<void> {
+    await this.dialog().locator('.monaco-list-row', { hasText: name }).click();
+  }
+
+  /** Answers a folder dialog with the workspace, or with a folder in it. */
+  async openFolder(name?: string): Promise<void> {
+    await this.dialog().locator('.monaco-list-row').first().waitFor();
+    if (name !== undefined) {
+      const row = this.dialog().locator('.monaco-list-row', { hasText: name });
+      await row.click();
+      // It lists what is in the folder when it has gone there.
+      await row.waitFor({ state: 'detached' });
+    }
+    await this.dialog().locator('.monaco-button', { hasText: 'Use Th' }).click();
+  }
+
+  private dialog(): Locator {
+    return this.page.locator('.quick-input-widget:visible', { has: this.page.locator('.monaco-button', { hasText: 'Use Th' }) });
   }
 
   quickInput(): Locator {
     return this.page.locator('.quick-input-widget:visible .quick-input-box input');
   }
 
-  quickTitle(): Locator {
+  /** The title of the question that is being asked. */
+  question(): Locator {
     return this.page.locator('.quick-input-widget:visible .quick-input-title');
   }
 
-  quickRow(text: string): Locator {
+  choice(text: string): Locator {
     return this.page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first();
   }
 
@@ -67,6 +106,14 @@ export class Workbench implements AsyncDisposable {
 
   treeRows(): Locator {
     return this.page.locator('.pane:has(.pane-header[aria-label^="Checkpoints"]) .monaco-list-row');
+  }
+
+  /** Takes a colour theme by its name in the list of themes. */
+  async theme(name: string, bodyClass: string): Promise<void> {
+    await this.command('Preferences: Color Theme');
+    await this.page.getByPlaceholder('Select Color Theme').fill(name);
+    await this.choice(name).click();
+    await this.panel().locator(`body.${bodyClass}`).waitFor();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
