@@ -113,7 +113,7 @@ export function modelCard({ base, layers, calibrated }: Manifest, settings: Sent
   const { attention, pooling, maxLength, hiddenSize, instruction, separator } = settings;
   return `# Text encoder: the first ${layers} of ${base.layers} layers of ${name}
 
-Made by L³Prune from the base model **${name}** (SHA-256 \`${base.fingerprint}\`). The first ${layers} of its
+Made by L³Prune from the base model **${name}** (fingerprint \`${base.fingerprint}\`). The first ${layers} of its
 ${base.layers} layers, its token embeddings and its final norm are kept as they were stored; \`l3prune.json\` has the
 whole history.
 
@@ -172,7 +172,7 @@ print(model.similarity(queries, documents))
 
 Its own pooling module gives the numbers of L³Prune here: the tokenizer adds no token and there is no instruction, so it
 pools the same tokens with the same weights. No code from this folder runs. A prompt of your own would be pooled too;
-for queries with an instruction, cut the model with that instruction.`;
+for queries with an instruction, cut the model with \`--instruction\`.`;
   }
   return `${example}
 
