@@ -111,7 +111,7 @@ export class Panel {
       this.scale = scale;
       this.showCurve();
     };
-    this.choice.replaceChildren(...(scales.length > 1 ? [radioGroup('Scale', scales, this.scale ?? '', choose)] : []));
+    this.choice.replaceChildren(...(scales.length > 1 ? [radioGroup('Scale of the loss', scales, this.scale ?? '', choose)] : []));
   }
 
   private showCurve(): void {

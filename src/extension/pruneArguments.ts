@@ -1,6 +1,9 @@
+import en from 'zod/v4/locales/en.js';
 import * as z from 'zod/mini';
 import { errors } from '../errors.ts';
 import type { PruneJob } from '../protocol/prune.ts';
+
+z.config(en());
 
 const depth = z.union([
   z.strictObject({ kind: z.enum(['small', 'large']) }),

@@ -79,7 +79,7 @@ function dataChoices(): ReadonlyArray<Choice<Ask<PruneJob['data']>>> {
   const workspaces = workspaceFolders().map((folder, _index, all) => ({
     label: all.length === 1 ? "This workspace's own code" : `The code of ${folder.name}`,
     description: path.basename(folder.uri.fsPath),
-    detail: 'Doc comments and the code below them; it is read and never changed, and stays on this machine.',
+    detail: 'Doc comments and the code below them; read, never changed, never sent anywhere.',
     value: just({ kind: 'workspace' as const, path: folder.uri.fsPath }),
   }));
   const triplets = async (options: vscode.OpenDialogOptions): Promise<Answer<PruneJob['data']>> => {

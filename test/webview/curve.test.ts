@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import type { RunView } from '../../src/protocol/panel.ts';
+import { curveAt, describeCurve, scalesOf } from '../../webview/curve.ts';
+
+const soFar = [
+  { layer: 1, loss: 3, stderr: 0.2 },
+  { layer: 2, loss: 2, stderr: 0.2 },
+];
+
+const running = { layers: soFar, curve: undefined } as unknown as RunView;
+
+const done = {
+  layers: soFar,
+  curve: {
+    settings: { scale: 50 },
+    confidence: { small: [[1, 0.9], [2, 0.1]], large: [[4, 0.6], [3, 0.4]] },
+    scales: {
+      20: { small: 2, large: 4, losses: [4, 3, 2, 1], stderr: [0.1, 0.1, 0.1, 0.1] },
+      50: { small: 1, large: 4, losses: [2, 3, 4, 1.5], stderr: [0.2, 0.2, 0.2, 0.2] },
+    },
+  },
+} as unknown as RunView;
+
+describe('the curve that is shown', () => {
+  it('is what is known so far while the profile runs, without cuts', () => {
+    expect(scalesOf(running)).toEqual([]);
+    expect(curveAt(running, undefined)).toEqual({ scale: undefined, layers: soFar, cuts: [] });
+  });
+
+  it('offers the scale of the run first', () => {
+    expect(scalesOf(done)).toEqual(['50', '20']);
+  });
+
+  it('has the cuts of its scale, with the confidence that only the scale of the run has', () => {
+    expect(curveAt(done, '50').cuts).toEqual([
+      { name: 'small', layer: 1, confidence: 0.9 },
+      { name: 'large', layer: 4, confidence: 0.6 },
+    ]);
+    expect(curveAt(done, '20').cuts).toEqual([
+      { name: 'small', layer: 2, confidence: undefined },
+      { name: 'large', layer: 4, confidence: undefined },
+    ]);
+    expect(curveAt(done, '20').layers[2]).toEqual({ layer: 3, loss: 2, stderr: 0.1 });
+  });
+
+  it('is told in a sentence', () => {
+    expect(describeCurve(curveAt(done, '50'))).toBe(
+      'The loss after each of 4 layers, lowest at layer 4 with 1.500. The small cut keeps 1. The large cut keeps 4.',
+    );
+    expect(describeCurve({ scale: undefined, layers: [], cuts: [] })).toBe('The loss by layer, not measured yet.');
+  });
+});
