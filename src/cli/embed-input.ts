@@ -15,12 +15,14 @@ export interface InputLine {
 }
 
 const text = (field: string) => z.string({ error: ({ input }) => (input === undefined ? `has no ${field}` : `has a ${field} that is not a text`) });
+/** Null is how many programs write what is not there. */
+const optionalText = (field: string) => text(field).nullish().transform((value) => value ?? undefined);
 const inputSchema = z.object({
   text: text('text'),
-  instruction: text('instruction').optional(),
-  separator: text('separator').optional(),
-  prefix: text('prefix').optional(),
-  suffix: text('suffix').optional(),
+  instruction: optionalText('instruction'),
+  separator: optionalText('separator'),
+  prefix: optionalText('prefix'),
+  suffix: optionalText('suffix'),
 });
 const fields = Object.keys(inputSchema.shape);
 /** Begins as an object of ours does, and no code or prose. */

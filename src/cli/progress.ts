@@ -1,16 +1,21 @@
 import { SingleBar } from 'cli-progress';
 
-/** One line on standard error that says what is being done and how far it is; nothing where no terminal reads it. */
+/** Where no terminal draws a bar, a log gets a line this often at most. */
+const logSeconds = 15;
+
+/** One line on standard error that says what is being done and how far it is. */
 export class ProgressLine {
   #bar: SingleBar | undefined;
   #what = '';
+  #lastLogged = performance.now();
 
   /** `done` of `total`, both in the same unit; `detail` stands behind the bar. */
   show(what: string, done: number, total: number | undefined, detail = ''): void {
+    if (!process.stderr.isTTY) return this.#log(what, done, total, detail);
     if (what !== this.#what) this.end();
     this.#what = what;
-    if (total === undefined || !process.stderr.isTTY) {
-      if (this.#bar === undefined && process.stderr.isTTY) process.stderr.write(`\r${what} … ${detail}\u001b[K`);
+    if (total === undefined) {
+      process.stderr.write(`\r${what} … ${detail}\u001b[K`);
       return;
     }
     this.#bar ??= startBar(what, total);
@@ -18,12 +23,33 @@ export class ProgressLine {
     this.#bar.update(Math.min(done, total), { detail });
   }
 
-  /** Leaves the line as it stands, and the cursor below it. */
+  /** Leaves the bar as it stands, and the cursor below it. */
   end(): void {
     if (this.#bar !== undefined) this.#bar.stop();
     else if (this.#what !== '' && process.stderr.isTTY) process.stderr.write('\r\u001b[K');
     this.#bar = undefined;
     this.#what = '';
+  }
+
+  #log(what: string, done: number, total: number | undefined, detail: string): void {
+    const now = performance.now();
+    if (now - this.#lastLogged < logSeconds * 1000) return;
+    this.#lastLogged = now;
+    const share = total === undefined || total === 0 ? '' : ` ${Math.floor((100 * done) / total)} %`;
+    process.stderr.write(`${what}${share}${detail === '' ? '' : ` (${detail})`}\n`);
+  }
+}
+
+/** Runs work to its end, showing each of its steps, and leaves the line free for what comes next. */
+export async function showSteps<P, R>(running: AsyncGenerator<P, R>, line: ProgressLine, show: (step: P) => void): Promise<R> {
+  try {
+    for (;;) {
+      const step = await running.next();
+      if (step.done) return step.value;
+      show(step.value);
+    }
+  } finally {
+    line.end();
   }
 }
 
@@ -37,15 +63,4 @@ function startBar(what: string, total: number): SingleBar {
   });
   bar.start(total, 0, { detail: '' });
   return bar;
-}
-
-/** Seconds as a person says them: "4 s", "3 min 20 s". */
-export function duration(seconds: number): string {
-  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-}
-
-/** Bytes in the unit that fits: "98 MB". */
-export function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 }

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { formatBytes, formatDuration } from '../../format.ts';
 import { collectFunctions } from '../../data/sources.ts';
 import type { FunctionChunk } from '../../data/functions.ts';
+import { errors } from '../../errors.ts';
 import { mine } from '../../data/mine.ts';
 import { takeOff } from '../../encoder/calibration.ts';
 import { rankByCosine } from '../../eval/cosine.ts';
@@ -11,18 +13,17 @@ import type { Checkpoint } from '../../models/types.ts';
 import { readCalibration } from '../../prune/calibration.ts';
 import { defaultSettings } from '../../prune/checkpoint-settings.ts';
 import type { CheckpointSummary } from '../../prune/job.ts';
-import { openModelFor } from '../../prune/inputs.ts';
 import { readManifest } from '../../prune/manifest.ts';
 import { defaultProfile, profile, type Profile } from '../../prune/profile.ts';
 import { pruneCheckpoint } from '../../prune/prune.ts';
 import { minedTriplets } from '../../prune/run.ts';
 import { Random } from '../../random.ts';
 import { Bm25 } from '../../text/bm25.ts';
+import { openNamedModel } from '../model.ts';
 import { commonOptions, homeOf, type CommonOptions } from '../options.ts';
 import { print, table } from '../output.ts';
 import { describeCurve, plotCurve } from '../plot.ts';
-import { duration, megabytes, ProgressLine } from '../progress.ts';
-import { describeBytes } from '../sentences.ts';
+import { ProgressLine } from '../progress.ts';
 import { embedInChild, type ChildEmbedding } from '../embed-child.ts';
 import { describeMined, showMining } from './mine.ts';
 import { showProfile } from './profile.ts';
@@ -30,10 +31,13 @@ import { showProfile } from './profile.ts';
 const batchSize = 32;
 const batches = 8;
 const maxLength = 128;
-/** More of the repository's functions than this would not fit the demo's four minutes with the base model. */
-const mostFunctions = 240;
+/** The base model is the slowest: it gets as many functions as it embeds in this time, by the speed of the profile. */
+const baseSeconds = 45;
 /** The large cut answers nothing here; this many functions measure its speed. */
 const largeSample = 48;
+
+/** Where models are read, run, measured and cut; the editor's and the terminal's part is left out. */
+const ownSources = /^src\/(data|encoder|engine|eval|models|prune|text|[^/]+$)/;
 
 const questions = [
   'Where is it decided after which layer the model is cut?',
@@ -52,13 +56,7 @@ async function run(home: string, workspace: string, signal: AbortSignal): Promis
   const started = performance.now();
   const line = new ProgressLine();
   await heading('1. The model');
-  const { checkpoint, how, engine } = await openModelFor(DEFAULT_MODEL, {
-    home,
-    threads: undefined,
-    signal,
-    onProgress: (progress) => line.show(progress.what, progress.doneBytes, progress.totalBytes, describeBytes(progress)),
-  });
-  line.end();
+  const { checkpoint, how, engine } = await openNamedModel(DEFAULT_MODEL, { home }, line, signal);
   const fetched = performance.now();
   await print(`${how}\nfingerprint ${await checkpoint.fingerprint()}\n`);
 
@@ -75,9 +73,9 @@ async function run(home: string, workspace: string, signal: AbortSignal): Promis
   const small = await cut(checkpoint, 'small', measured, join(home, 'checkpoints', 'demo', 'small'), signal);
   const large = await cut(checkpoint, 'large', measured, join(home, 'checkpoints', 'demo', 'large'), signal);
   for (const { layersKept, parameters, bytes, path } of [small, large])
-    await print(`${layersKept} layers, ${(parameters / 1e6).toFixed(1)} million parameters, ${megabytes(bytes)}: ${path}\n`);
+    await print(`${layersKept} layers, ${(parameters / 1e6).toFixed(1)} million parameters, ${formatBytes(bytes)}: ${path}\n`);
 
-  const functions = await ownFunctions(workspace, signal);
+  const functions = await ownFunctions(workspace, (baseSeconds * measured.curve.tokens) / measured.curve.seconds / maxLength, signal);
   await heading(`5. Three questions about ${functions.length} functions of this repository`);
   const base = await embed(checkpoint.directory, functions, line, 'the base model', home, signal);
   const cutBase = await embed(small.path, functions, line, 'the small cut', home, signal);
@@ -86,7 +84,7 @@ async function run(home: string, workspace: string, signal: AbortSignal): Promis
 
   await heading('6. What was measured');
   await print(await measurements(checkpoint, [small, large], { base, small: cutBase, large: cutLarge }));
-  await print(`\nThe whole took ${duration((performance.now() - started) / 1000)}, ${duration((fetched - started) / 1000)} of it for the model.\n`);
+  await print(`\nThe whole took ${formatDuration((performance.now() - started) / 1000)}, ${formatDuration((fetched - started) / 1000)} of it for the model.\n`);
 }
 
 function heading(text: string): Promise<void> {
@@ -104,12 +102,12 @@ async function cut(
   return pruneCheckpoint(checkpoint, { depth: { kind }, out, encoder, curve: measured.curve, means: measured, force: true, signal });
 }
 
-/** The functions of the repository's own sources that have a body to speak of, a seeded choice where there are many. */
-async function ownFunctions(workspace: string, signal: AbortSignal): Promise<FunctionChunk[]> {
+/** Functions of the repository's own sources that have a body to speak of: all, or as many as asked for, chosen by seed. */
+async function ownFunctions(workspace: string, most: number, signal: AbortSignal): Promise<FunctionChunk[]> {
   const { functions } = await collectFunctions(workspace, signal);
-  const worthwhile = functions.filter(({ bodyLines, path }) => bodyLines >= 3 && path.startsWith('src/'));
-  if (worthwhile.length <= mostFunctions) return worthwhile;
-  const chosen = new Set(Random.fromSeed(defaultProfile.seed).shuffle([...worthwhile]).slice(0, mostFunctions));
+  const worthwhile = functions.filter(({ bodyLines, path }) => bodyLines >= 3 && ownSources.test(path));
+  const chosen = new Set(Random.fromSeed(defaultProfile.seed).shuffle([...worthwhile]).slice(0, Math.max(1, Math.floor(most))));
+  if (worthwhile.length === 0) throw errors.badData(`${workspace} holds no source of L³Prune: run the demo in a clone of its repository.`);
   return worthwhile.filter((chunk) => chosen.has(chunk));
 }
 
@@ -181,8 +179,8 @@ async function measurements(
     ['', ...columns.map(({ name }) => name)],
     ['layers', ...columns.map(({ of }) => String(of.layersKept))],
     ['parameters, million', ...columns.map(({ of }) => (of.parameters / 1e6).toFixed(1))],
-    ['disk', ...columns.map(({ of }) => megabytes(of.bytes))],
-    ['memory, peak', ...columns.map(({ run }) => megabytes(run.peakBytes))],
+    ['disk', ...columns.map(({ of }) => formatBytes(of.bytes))],
+    ['memory, peak', ...columns.map(({ run }) => formatBytes(run.peakBytes))],
     ['loading', ...columns.map(({ run }) => `${run.loadSeconds.toFixed(1)} s`)],
     ['texts embedded', ...columns.map(({ run }) => String(run.texts))],
     ['seconds', ...columns.map(({ run }) => run.seconds.toFixed(1))],

@@ -3,12 +3,11 @@ import { Encoder } from '../../encoder/encoder.ts';
 import type { EncoderText } from '../../encoder/prompt.ts';
 import { residentBytes } from '../../memory.ts';
 import { defaultSettings } from '../../prune/checkpoint-settings.ts';
-import { openModelFor } from '../../prune/inputs.ts';
 import { inputLines, naming } from '../embed-input.ts';
-import { homeOf, modelOptions, named, withOptions, wholeNumber, type ModelOptions } from '../options.ts';
+import { openNamedModel } from '../model.ts';
+import { modelOptions, named, withOptions, wholeNumber, type ModelOptions } from '../options.ts';
 import { printJson } from '../output.ts';
 import { ProgressLine } from '../progress.ts';
-import { describeBytes } from '../sentences.ts';
 
 interface EmbedOptions extends ModelOptions {
   readonly model: string;
@@ -36,13 +35,7 @@ export function embedCommand(signal: AbortSignal): Command {
 async function run(options: EmbedOptions, signal: AbortSignal): Promise<void> {
   const line = new ProgressLine();
   const started = performance.now();
-  const { checkpoint, engine } = await openModelFor(options.model, {
-    home: homeOf(options),
-    threads: options.threads,
-    signal,
-    onProgress: (progress) => line.show(progress.what, progress.doneBytes, progress.totalBytes, describeBytes(progress)),
-  });
-  line.end();
+  const { checkpoint, engine } = await openNamedModel(options.model, options, line, signal);
   const settings = withOptions(await defaultSettings(checkpoint), options);
   const encoder = await Encoder.open(engine, checkpoint, {
     ...settings,
@@ -54,7 +47,7 @@ async function run(options: EmbedOptions, signal: AbortSignal): Promise<void> {
   let tokens = 0;
   let peakBytes = 0;
   for await (const batch of windows(inputLines(process.stdin, signal))) {
-    const prepared = batch.map(({ number, input }) => naming(number, () => encoder.prepare({ separator: settings.separator, ...input })));
+    const prepared = batch.map(({ number, input }) => naming(number, () => encoder.prepare({ ...input, separator: input.separator ?? settings.separator })));
     const vectors = await encoder.encode(prepared, signal, (runDone) => {
       tokens += runDone.tokens;
       peakBytes = Math.max(peakBytes, residentBytes());

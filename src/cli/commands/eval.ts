@@ -4,12 +4,12 @@ import { readCorpus } from '../../eval/corpus.ts';
 import { Baseline, evaluateEncoder, type SystemScore } from '../../eval/evaluate.ts';
 import { readCalibration } from '../../prune/calibration.ts';
 import { defaultSettings } from '../../prune/checkpoint-settings.ts';
-import { openModelFor } from '../../prune/inputs.ts';
 import { readManifest } from '../../prune/manifest.ts';
-import { homeOf, modelOptions, named, withOptions, wholeNumber, type ModelOptions } from '../options.ts';
+import { openNamedModel } from '../model.ts';
+import { modelOptions, named, withOptions, wholeNumber, type ModelOptions } from '../options.ts';
 import { print, printJson, table } from '../output.ts';
-import { ProgressLine } from '../progress.ts';
-import { describeBytes, describeRejected } from '../sentences.ts';
+import { ProgressLine, showSteps } from '../progress.ts';
+import { describeRejected } from '../sentences.ts';
 
 interface EvalOptions extends ModelOptions {
   readonly model: string[];
@@ -40,12 +40,7 @@ async function run(options: EvalOptions, signal: AbortSignal): Promise<void> {
   const evaluated = new Set<string>();
 
   const evaluate = async (spec: string, layers: number | undefined): Promise<number> => {
-    const { checkpoint, engine } = await openModelFor(spec, {
-      home: homeOf(options),
-      threads: options.threads,
-      signal,
-      onProgress: (progress) => line.show(progress.what, progress.doneBytes, progress.totalBytes, describeBytes(progress)),
-    });
+    const { checkpoint, engine } = await openNamedModel(spec, options, line, signal);
     const settings = withOptions(await defaultSettings(checkpoint), options);
     const manifest = await readManifest(checkpoint.directory);
     const depth = layers ?? checkpoint.config.numHiddenLayers;
@@ -59,10 +54,7 @@ async function run(options: EvalOptions, signal: AbortSignal): Promise<void> {
     const whole = depth === checkpoint.config.numHiddenLayers;
     const calibration = whole ? await readCalibration(checkpoint, manifest) : undefined;
     const running = evaluateEncoder(baseline, { name, encoder, settings, calibration }, options.seed, signal);
-    let step = await running.next();
-    for (; !step.done; step = await running.next()) line.show(`encoding with ${name}`, step.value.textsDone, step.value.texts);
-    line.end();
-    systems.push(...step.value);
+    systems.push(...(await showSteps(running, line, ({ textsDone, texts }) => line.show(`encoding with ${name}`, textsDone, texts))));
     models.push({ name: checkpoint.name, fingerprint, layers: depth });
     await encoder.dispose();
     if (manifest !== undefined && options.base === undefined)

@@ -6,7 +6,7 @@ import { errors } from '../../errors.ts';
 import { reason } from '../../files.ts';
 import { commonOptions, named, wholeNumber, type CommonOptions } from '../options.ts';
 import { print, printJson } from '../output.ts';
-import { ProgressLine } from '../progress.ts';
+import { ProgressLine, showSteps } from '../progress.ts';
 
 interface MineCommandOptions extends CommonOptions {
   readonly workspace: string;
@@ -52,16 +52,8 @@ async function makeFolder(out: string): Promise<void> {
 }
 
 /** Runs a mining to its end with its progress on the line. */
-export async function showMining(running: AsyncGenerator<MineProgress, MineResult>, line: ProgressLine): Promise<MineResult> {
-  for (;;) {
-    const step = await running.next();
-    if (step.done) {
-      line.end();
-      return step.value;
-    }
-    const { filesDone, files, triplets } = step.value;
-    line.show('reading code', filesDone, files, `${triplets} triplets`);
-  }
+export function showMining(running: AsyncGenerator<MineProgress, MineResult>, line: ProgressLine): Promise<MineResult> {
+  return showSteps(running, line, ({ filesDone, files, triplets }) => line.show('reading code', filesDone, files, `${triplets} triplets`));
 }
 
 /** What a mining found by kind and language, and what it left out and why. */

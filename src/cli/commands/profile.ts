@@ -1,13 +1,15 @@
 import { Command } from 'commander';
+import { formatDuration } from '../../format.ts';
 import type { ProfileProgress } from '../../prune/curve.ts';
-import { loadTriplets, openModelFor } from '../../prune/inputs.ts';
+import { loadTriplets } from '../../prune/inputs.ts';
 import { profile, type Profile } from '../../prune/profile.ts';
-import { homeOf, modelOptions, named, wholeNumber } from '../options.ts';
+import { openNamedModel } from '../model.ts';
+import { modelOptions, named, wholeNumber } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { describeCurve, plotCurve } from '../plot.ts';
-import { duration, ProgressLine } from '../progress.ts';
+import { ProgressLine, showSteps } from '../progress.ts';
 import { checkProfileOptions, profileOptions, profileRequest, type ProfileOptions } from '../profile-options.ts';
-import { describeBytes, describeRejected } from '../sentences.ts';
+import { describeRejected } from '../sentences.ts';
 
 /** `l3prune profile`: the loss at every layer, and where to cut. */
 export function profileCommand(signal: AbortSignal): Command {
@@ -18,15 +20,9 @@ export function profileCommand(signal: AbortSignal): Command {
     .action(async (options: ProfileOptions & { model: string; data: string }) => {
       checkProfileOptions(options);
       const line = new ProgressLine();
-      const { checkpoint, how, engine } = await openModelFor(options.model, {
-        home: homeOf(options),
-        threads: options.threads,
-        signal,
-        onProgress: (progress) => line.show(progress.what, progress.doneBytes, progress.totalBytes, describeBytes(progress)),
-      });
+      const { checkpoint, how, engine } = await openNamedModel(options.model, options, line, signal);
       const request = await profileRequest(options, checkpoint);
       const data = await loadTriplets(options.data, request, signal);
-      line.end();
       process.stderr.write(`${how}\n${describeRejected(data.rejected)}`);
       const { curve } = await showProfile(profile(engine, checkpoint, data, request, signal), line);
       if (options.json) await printJson(curve);
@@ -35,15 +31,9 @@ export function profileCommand(signal: AbortSignal): Command {
 }
 
 /** Runs a profile to its end with its progress on the line. */
-export async function showProfile(running: AsyncGenerator<ProfileProgress, Profile>, line: ProgressLine): Promise<Profile> {
-  for (;;) {
-    const step = await running.next();
-    if (step.done) {
-      line.end();
-      return step.value;
-    }
-    const { textsDone, texts, batchesDone, batches, secondsLeft } = step.value;
-    const left = secondsLeft === undefined ? '' : `, ${duration(secondsLeft)} left`;
+export function showProfile(running: AsyncGenerator<ProfileProgress, Profile>, line: ProgressLine): Promise<Profile> {
+  return showSteps(running, line, ({ textsDone, texts, batchesDone, batches, secondsLeft }) => {
+    const left = secondsLeft === undefined ? '' : `, ${formatDuration(secondsLeft)} left`;
     line.show('profiling', textsDone, texts, `batch ${Math.min(batchesDone + 1, batches)} of ${batches}${left}`);
-  }
+  });
 }

@@ -1,20 +1,22 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
+import { formatBytes } from '../../format.ts';
 import { errors } from '../../errors.ts';
 import { checkFolderTarget } from '../../files.ts';
 import { defaultSettings } from '../../prune/checkpoint-settings.ts';
 import type { LossCurve } from '../../prune/curve.ts';
-import { loadTriplets, openModelFor } from '../../prune/inputs.ts';
+import { loadTriplets } from '../../prune/inputs.ts';
 import type { Depth } from '../../prune/job.ts';
 import { manifestFile, readCurve } from '../../prune/manifest.ts';
 import { profile, type Profile } from '../../prune/profile.ts';
 import { layersToKeep, pruneCheckpoint } from '../../prune/prune.ts';
-import { decimal, homeOf, modelOptions, named, withOptions, wholeNumber } from '../options.ts';
+import { openNamedModel } from '../model.ts';
+import { decimal, modelOptions, named, withOptions, wholeNumber } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { describeCurve, plotCurve } from '../plot.ts';
 import { checkProfileOptions, profileOptions, profileRequest, type ProfileOptions } from '../profile-options.ts';
-import { megabytes, ProgressLine } from '../progress.ts';
-import { describeBytes, describeRejected } from '../sentences.ts';
+import { ProgressLine } from '../progress.ts';
+import { describeRejected } from '../sentences.ts';
 import { showProfile } from './profile.ts';
 
 interface PruneCommandOptions extends ProfileOptions {
@@ -52,13 +54,7 @@ async function run(options: PruneCommandOptions, signal: AbortSignal): Promise<v
   await checkFolderTarget(options.out, { force: options.force, marker: manifestFile });
   let curve: LossCurve | null = options.curve === undefined ? null : await readCurve(options.curve);
   const line = new ProgressLine();
-  const { checkpoint, how, engine } = await openModelFor(options.model, {
-    home: homeOf(options),
-    threads: options.threads,
-    signal,
-    onProgress: (progress) => line.show(progress.what, progress.doneBytes, progress.totalBytes, describeBytes(progress)),
-  });
-  line.end();
+  const { checkpoint, how, engine } = await openNamedModel(options.model, options, line, signal);
   process.stderr.write(`${how}\n`);
 
   if (depth.kind === 'layers' || depth.kind === 'percent') layersToKeep(depth, checkpoint.config.numHiddenLayers, null);
@@ -82,13 +78,13 @@ async function run(options: PruneCommandOptions, signal: AbortSignal): Promise<v
     means: measured,
     force: options.force,
     signal,
-    onProgress: (done, total) => line.show('writing', done, total, `${megabytes(done)} of ${megabytes(total)}`),
+    onProgress: (done, total) => line.show('writing', done, total, `${formatBytes(done)} of ${formatBytes(total)}`),
   });
   line.end();
   if (options.json) await printJson(summary);
   else
     await print(
-      `${resolve(options.out)}: ${summary.layersKept} of ${checkpoint.config.numHiddenLayers} layers, ${(summary.parameters / 1e6).toFixed(1)} million parameters, ${megabytes(summary.bytes)}\n` +
+      `${resolve(options.out)}: ${summary.layersKept} of ${checkpoint.config.numHiddenLayers} layers, ${(summary.parameters / 1e6).toFixed(1)} million parameters, ${formatBytes(summary.bytes)}\n` +
         `cut from ${checkpoint.name}, fingerprint ${await checkpoint.fingerprint()}\n`,
     );
 }
