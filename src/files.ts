@@ -234,8 +234,12 @@ async function syncFolder(folder: string): Promise<void> {
   await handle.sync().finally(() => handle.close());
 }
 
-/** A failure of the disk as a sentence; failures that are sentences already, and defects of ours, as they are. */
+/**
+ * A failure of the disk as a sentence that names `path`, also where it named a temporary file on the way there; other
+ * failures that are sentences already, and defects of ours, as they are.
+ */
 function asWriteFailure(error: unknown, path: string): unknown {
-  const isSystemError = error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
-  return isSystemError ? errors.writeFailed(`${path} cannot be written: ${reason(error)}.`, error) : error;
+  const original = error instanceof L3PruneError && error.code === 'WRITE_FAILED' ? error.cause : error;
+  const isSystemError = original instanceof Error && typeof (original as NodeJS.ErrnoException).syscall === 'string';
+  return isSystemError ? errors.writeFailed(`${path} cannot be written: ${reason(original)}.`, original) : error;
 }

@@ -105,7 +105,7 @@ export async function encode(
   const { separator, ...settings } = await settingsFor(opened, options);
   const encoder = await Encoder.open(opened.engine, opened.checkpoint, { ...settings, layers: options.layers, output: 'last' });
   try {
-    const prepared = texts.map((text) => encoder.prepare({ separator, ...(typeof text === 'string' ? { text } : text) }));
+    const prepared = texts.map((text) => encoder.prepare(typeof text === 'string' ? { text } : { ...text, separator: text.separator ?? separator }));
     const vectors = await encoder.encode(prepared, options.signal);
     const size = opened.checkpoint.config.hiddenSize;
     return texts.map((_, i) => vectors.slice(i * size, (i + 1) * size));

@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { readdir, readFile, realpath } from 'node:fs/promises';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { errors, throwIfCancelled } from '../errors.ts';
 
@@ -22,6 +22,7 @@ export async function findPackages(workspace: string, signal?: AbortSignal): Pro
   const root = await realpath(workspace).catch((cause: unknown) => {
     throw errors.notFound(`No such file or folder: ${workspace}`, cause);
   });
+  if (!(await stat(root)).isDirectory()) throw errors.notFound(`${workspace} is not a folder: name the folder of a workspace.`);
   const own = await manifestOf(root);
   const packages: SourcePackage[] = [{ directory: root, name: own?.name ?? path.basename(root), own: true }];
   const modules = path.join(root, 'node_modules');

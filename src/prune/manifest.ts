@@ -146,7 +146,7 @@ function parse<S extends z.ZodType>(path: string, bytes: Uint8Array, schema: S, 
     const clause = error instanceof TypeError ? 'it is not UTF-8' : (error as Error).message;
     throw errors.badManifest(`${path} is not ${what}: ${clause}.`, error);
   }
-  const result = schema.safeParse(json);
+  const result = schema.safeParse(json, { error: ({ input }) => (input === undefined ? 'it is missing' : undefined) });
   if (result.success) return result.data;
   const { path: place = [], message = '' } = result.error.issues[0] ?? {};
   const where = place.length === 0 ? '' : `${place.join('.').slice(0, 100)}: `;

@@ -27,7 +27,10 @@ export function mineCommand(signal: AbortSignal): Command {
     .action(async ({ workspace, out, limit, seed, json, force }: MineCommandOptions) => {
       await checkFileTarget(out, force);
       const { triplets, ...found } = await showMining(mine(workspace, { seed, limit, signal }), new ProgressLine());
-      if (triplets.length === 0) throw errors.badData(`No documented TypeScript or JavaScript function was found in ${workspace}; nothing was written.`);
+      if (triplets.length === 0)
+        throw errors.badData(
+          `${workspace} has no documented TypeScript or JavaScript function with another one beside it${describeSkipped(found)}; nothing was written.`,
+        );
       await makeFolder(out);
       await writeTriplets(out, triplets);
       if (json) await printJson({ out, triplets: triplets.length, ...found });
@@ -41,8 +44,10 @@ async function checkFileTarget(out: string, force: boolean | undefined): Promise
     if (error.code === 'ENOENT') return undefined;
     throw errors.writeFailed(`${out} cannot be written: ${reason(error)}.`, error);
   });
-  if (found?.isDirectory()) throw errors.exists(`${out} is a folder: name a file.`);
-  if (found !== undefined && found.size > 0 && !force) throw errors.exists(`${out} exists already: name another file, or replace it with --force.`);
+  if (found === undefined) return;
+  // A link or a device would not be written to but replaced.
+  if (!found.isFile()) throw errors.exists(`${out} is ${found.isDirectory() ? 'a folder' : 'no plain file'}: name a file.`);
+  if (found.size > 0 && !force) throw errors.exists(`${out} exists already: name another file, or replace it with --force.`);
 }
 
 async function makeFolder(out: string): Promise<void> {
@@ -59,11 +64,21 @@ export function showMining(running: AsyncGenerator<MineProgress, MineResult>, li
 /** What a mining found by kind and language, and what it left out and why. */
 export function describeMined({ triplets, found, packages, filesDone, files, skipped }: MineResult): string {
   const kinds = found.map(({ kind, language, count }) => `${count} ${language} (${kind})`).join(', ');
-  const reasons = Object.entries(skipped)
-    .sort((a, b) => b[1] - a[1])
-    .map(([reason, count]) => `${count} ${reason}`);
+  const reasons = reasonsOf(skipped);
   return (
     `${triplets.length} triplets from ${filesDone} of ${files} files in ${packages} packages: ${kinds}\n` +
     (reasons.length === 0 ? '' : `left out: ${reasons.join(', ')}\n`)
   );
+}
+
+/** The three reasons that most was left out for, in brackets. */
+function describeSkipped({ skipped }: Pick<MineResult, 'skipped'>): string {
+  const reasons = reasonsOf(skipped).slice(0, 3);
+  return reasons.length === 0 ? '' : ` (left out: ${reasons.join(', ')})`;
+}
+
+function reasonsOf(skipped: MineResult['skipped']): string[] {
+  return Object.entries(skipped)
+    .sort((a, b) => b[1] - a[1])
+    .map(([reason, count]) => `${count} ${reason}`);
 }
