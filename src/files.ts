@@ -33,7 +33,7 @@ export async function writeFileAtomically(
     await rename(temporary, path);
     await syncFolder(folder);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await removeIfPossible(temporary);
     throw asWriteFailure(error, path);
   }
 }
@@ -71,7 +71,7 @@ export async function writeFolderAtomically(
     await swapIn(temporary, target, options);
     await syncFolder(dirname(target));
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    await removeIfPossible(temporary);
     if (firstMade !== undefined) await removeEmpty(dirname(target), firstMade);
     throw asWriteFailure(error, directory);
   }
@@ -100,6 +100,11 @@ async function nearestFolder(folder: string): Promise<string> {
   if (found === undefined) return nearestFolder(dirname(folder));
   if (!found.isDirectory()) throw Object.assign(new Error(`${folder} is a file`), { code: 'ENOTDIR', syscall: 'stat' });
   return folder;
+}
+
+/** Cleans up after a failure, which is what is to be told of: another one here must not hide it. */
+async function removeIfPossible(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch(() => undefined);
 }
 
 /** Removes the folders from `folder` up to `last`, as long as they are empty. */

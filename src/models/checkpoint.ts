@@ -17,6 +17,8 @@ export interface OpenOptions {
   readonly fingerprint?: string | undefined;
   /** The data home, where fingerprints are remembered. */
   readonly home?: string | undefined;
+  /** Stops the hashing of large weights. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -48,7 +50,7 @@ export async function openCheckpoint(directory: string, options: OpenOptions = {
     tensors,
     tokenizer,
     async fingerprint() {
-      fingerprint ??= fingerprintModel({ config, tensors, directory: folder }, { home: options.home });
+      fingerprint ??= fingerprintModel({ config, tensors, directory: folder }, { home: options.home, signal: options.signal });
       // A failure is not remembered: the next call tries again.
       return fingerprint.catch((error: unknown) => {
         fingerprint = undefined;

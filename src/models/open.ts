@@ -21,5 +21,5 @@ export interface OpenModelOptions {
  */
 export async function openModel(spec: string, { home, signal, onProgress }: OpenModelOptions): Promise<OpenedModel> {
   const { directory, name, how } = await resolveModel(spec, { home, signal, onProgress });
-  return { checkpoint: await openCheckpoint(directory, { name, home }), how };
+  return { checkpoint: await openCheckpoint(directory, { name, home, signal }), how };
 }

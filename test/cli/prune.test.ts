@@ -26,7 +26,7 @@ describe('l3prune prune', () => {
   it('says for a person what was written, and from which model', async () => {
     const { stdout, code } = await prune('--layers', '4');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/out: 4 of 6 layers, \d+\.\d million parameters, \d+\.\d MB\ncut from model, fingerprint [0-9a-f]{64}\n$/);
+    expect(stdout).toMatch(/out: 4 of 6 layers, \d+\.\d million parameters, \d[\d.]* [kM]B\ncut from model, fingerprint [0-9a-f]{64}\n$/);
   });
 
   it.each([
@@ -109,6 +109,12 @@ describe('what stands where it is to write', () => {
   it('may not be a file', async () => {
     await cli.write('out', 'a file');
     expectFailure(await prune('--layers', '2', '--force'), 'EXISTS', /is a file/);
+  });
+
+  it('may not have a name that no disk takes', async () => {
+    const ran = await cli.run(['prune', '--model', LLAMA, '--layers', '2', '--out', `new/${'x'.repeat(300)}`]);
+    expectFailure(ran, 'WRITE_FAILED', /its name is too long/);
+    expect(await names(cli.path())).toEqual(['home']);
   });
 
   it('may not lie inside of a file', async () => {
