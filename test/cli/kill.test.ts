@@ -8,7 +8,10 @@ import { enlarge } from './weights.ts';
 
 const cli = useCli();
 const layers = 24;
-const moments = process.env['L3PRUNE_LONG'] === '1' ? 60 : 6;
+const isLong = process.env['L3PRUNE_LONG'] === '1';
+/** What a cut does in `runs`, first to last, as a watcher sees it. */
+const stages = ['.out.tmp-', '.model.safetensors.tmp-', '/model.safetensors', 'tokenizer.json', 'config.json', 'l3prune.json', 'modules.json', '.out.old-'];
+const moments = isLong ? 8 * stages.length : stages.length;
 const cut = (...more: string[]): string[] => ['prune', '--model', 'large', '--layers', '20', '--out', 'runs/out', '--json', ...more];
 
 beforeEach(async () => {
@@ -17,12 +20,13 @@ beforeEach(async () => {
   await cli.run(['prune', '--model', 'large', '--layers', '1', '--out', 'first']);
 });
 
-/** Starts a cut and kills it when `runs` has changed so many times: a moment of the writing, not of a clock. */
-async function killAfter(changes: number, args: readonly string[]): Promise<void> {
+/** Starts a cut and kills it so many changes after a stage has begun: a moment of the writing, not of a clock. */
+async function killAt(stage: string, changes: number, args: readonly string[]): Promise<void> {
   const { child, ended } = cli.start(args);
-  let seen = 0;
-  const watcher = watch(cli.path('runs'), { recursive: true }, () => {
-    if (++seen >= changes) child.kill('SIGKILL');
+  let seen = -1;
+  const watcher = watch(cli.path('runs'), { recursive: true }, (_, name) => {
+    if (seen >= 0 || name?.includes(stage)) seen++;
+    if (seen >= changes) child.kill('SIGKILL');
   });
   await ended;
   watcher.close();
@@ -40,7 +44,7 @@ describe('a cut that is killed', () => {
     await cli.write('runs/readme.txt', 'mine');
     const random = Random.fromSeed(7);
     for (let moment = 0; moment < moments; moment++) {
-      await killAfter(1 + random.integer(30), cut('--force'));
+      await killAt(stages[moment % stages.length]!, random.integer(4), cut('--force'));
       expect([[], [20]]).toContainEqual(await visible());
       for (const name of await names(cli.path('runs'))) expect(name).toMatch(/^(out|readme\.txt|\.out\.(tmp|old)-\d+-[0-9a-f]{8})$/);
     }
@@ -52,7 +56,7 @@ describe('a cut that is killed', () => {
     const random = Random.fromSeed(11);
     for (let moment = 0; moment < moments; moment++) {
       documentOf(await cli.run(['prune', '--model', LLAMA, '--layers', '2', '--out', 'runs/out', '--force', '--json']));
-      await killAfter(1 + random.integer(40), cut('--force'));
+      await killAt(stages[moment % stages.length]!, random.integer(4), cut('--force'));
       const found = await visible();
       expect([[], [2], [20]]).toContainEqual(found);
       // Killed between the two renames, the old folder waits beside; whoever writes there next puts it back.
@@ -64,6 +68,12 @@ describe('a cut that is killed', () => {
 });
 
 describe('a disk that refuses to be written', () => {
+  // Nobody, not even root, makes a folder there.
+  it.runIf(process.platform === 'linux')('is one sentence where it allows no folder', async () => {
+    const ran = await cli.run(['prune', '--model', 'large', '--layers', '20', '--out', '/sys/kernel/out']);
+    expectFailure(ran, 'WRITE_FAILED', /\/sys\/kernel\/out cannot be written: (permission denied|the disk can only be read)/);
+  });
+
   it.each([
     ['the weights', 256],
     ['the first bytes', 0],
