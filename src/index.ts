@@ -14,7 +14,7 @@ import { defaultSettings } from './prune/checkpoint-settings.ts';
 import type { LossCurve, ProfileProgress, ProfileSettings } from './prune/curve.ts';
 import { loadTriplets, openModelFor, profileRequestFor } from './prune/inputs.ts';
 import type { CheckpointSummary, Depth } from './prune/job.ts';
-import { manifestFile } from './prune/manifest.ts';
+import { manifestFile, type CheckpointEncoderSettings } from './prune/manifest.ts';
 import { profile as measure, type Profile } from './prune/profile.ts';
 import { pruneCheckpoint } from './prune/prune.ts';
 
@@ -72,14 +72,14 @@ export async function prune(model: string, options: PruneOptions): Promise<Check
   await checkFolderTarget(out, { force, marker: manifestFile });
   const opened = await open(model, options);
   const { layers: _, ...profiling }: ProfileOptions = options;
-  const measured = data === undefined ? undefined : await runProfile(opened, data, profiling);
-  const settings = await settingsFor(opened, options);
+  const encoder = { ...(await settingsFor(opened, options)), ...(instruction === undefined ? {} : { instruction }) };
+  const measured = data === undefined ? undefined : await runProfile(opened, data, profiling, encoder);
   return pruneCheckpoint(opened.checkpoint, {
     depth,
     out,
-    encoder: { ...settings, ...(instruction === undefined ? {} : { instruction }) },
+    encoder,
     curve: measured?.curve ?? options.curve ?? null,
-    means: measured,
+    means: measured?.means,
     force,
     signal,
   });
@@ -120,11 +120,16 @@ function open(model: string, { home, threads, signal, onModel }: CommonOptions):
   return openModelFor(model, { home: dataHome(home), threads, signal, onProgress: onModel });
 }
 
-async function runProfile({ checkpoint, engine }: Opened, data: string, options: ProfileOptions): Promise<Profile> {
+async function runProfile(
+  { checkpoint, engine }: Opened,
+  data: string,
+  options: ProfileOptions,
+  asked?: CheckpointEncoderSettings,
+): Promise<Profile> {
   const { batchSize, batches, layers, maxLength, attention, pooling, separator, scale, seed, order, signal, onProgress } = options;
-  const asked = { batchSize, batches, layers, maxLength, attention, pooling, separator, scale, seed, order };
-  const request = await profileRequestFor(checkpoint, asked);
-  const running = measure(engine, checkpoint, await loadTriplets(data, request, signal), request, signal);
+  const wanted = { batchSize, batches, layers, maxLength, attention, pooling, separator, scale, seed, order };
+  const request = await profileRequestFor(checkpoint, wanted);
+  const running = measure(engine, checkpoint, await loadTriplets(data, request, signal), request, { signal, asked });
   let step = await running.next();
   for (; !step.done; step = await running.next()) onProgress?.(step.value);
   return step.value;

@@ -1,12 +1,12 @@
 import { formatBytes } from '../format.ts';
 import { openModelFor } from '../prune/inputs.ts';
-import { homeOf, type CommonOptions } from './options.ts';
+import { homeOf, type HomeOptions } from './options.ts';
 import type { ProgressLine } from './progress.ts';
 
 /** Opens the model that a person named, with its download or conversion on the line. Errors: those of `openModelFor`. */
 export async function openNamedModel(
   spec: string,
-  options: CommonOptions & { readonly threads?: number },
+  options: HomeOptions & { readonly threads?: number },
   line: ProgressLine,
   signal: AbortSignal,
 ): ReturnType<typeof openModelFor> {

@@ -3,14 +3,18 @@ import { attentions, poolings, type Attention, type Pooling } from '../encoder/s
 import { dataHome } from '../home.ts';
 import type { CheckpointEncoderSettings } from '../prune/manifest.ts';
 
-/** What every subcommand takes. */
-export interface CommonOptions {
+/** What every subcommand takes that reports something. */
+export interface ReportOptions {
   readonly json?: true;
+}
+
+/** What every subcommand takes that uses the data home. */
+export interface HomeOptions {
   readonly home?: string;
 }
 
 /** What every subcommand that runs a model takes; settings left out are the checkpoint's own, or the defaults. */
-export interface ModelOptions extends CommonOptions {
+export interface ModelOptions extends ReportOptions, HomeOptions {
   readonly device: 'auto' | 'cpu';
   readonly engine: 'auto' | 'onnx';
   readonly threads?: number;
@@ -20,14 +24,16 @@ export interface ModelOptions extends CommonOptions {
   readonly separator?: string;
 }
 
-export function commonOptions(command: Command): Command {
-  return command
-    .option('--json', 'print one JSON document on standard output, progress on standard error')
-    .option('--home <dir>', "where models, checkpoints and caches are kept (default: L3PRUNE_HOME, or the system's user-data folder)", named);
+export function reportOptions(command: Command, what = 'print one JSON document on standard output, progress on standard error'): Command {
+  return command.option('--json', what);
+}
+
+export function homeOptions(command: Command): Command {
+  return command.option('--home <dir>', "where models, checkpoints and caches are kept (default: L3PRUNE_HOME, or the system's user-data folder)", named);
 }
 
 export function modelOptions(command: Command): Command {
-  return commonOptions(command)
+  return homeOptions(command)
     .addOption(new Option('--device <device>', 'what computes').choices(['auto', 'cpu']).default('auto'))
     .addOption(new Option('--engine <engine>', 'the inference engine').choices(['auto', 'onnx']).default('auto'))
     .option('--threads <n>', 'threads of a matrix product', wholeNumber(1, 1024))
@@ -49,7 +55,7 @@ export function withOptions(settings: CheckpointEncoderSettings, options: ModelO
   };
 }
 
-export function homeOf(options: CommonOptions): string {
+export function homeOf(options: HomeOptions): string {
   return dataHome(options.home);
 }
 

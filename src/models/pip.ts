@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { CancelledError, errors, throwIfCancelled } from '../errors.ts';
 import type { ByteProgress } from './types.ts';
 
@@ -84,7 +84,9 @@ async function run(
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       windowsHide: true,
-      env: { ...process.env, ...options.environment, PYTHONUNBUFFERED: '1' },
+      // `python -m` runs what it finds in its folder first, and Windows looks there for programs: never the user's own.
+      cwd: dirname(process.execPath),
+      env: { ...process.env, ...options.environment, PYTHONUNBUFFERED: '1', PYTHONSAFEPATH: '1' },
       ...(options.limitMs ? { timeout: options.limitMs } : {}),
     });
     let output = '';

@@ -1,9 +1,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describeError, errors } from '../errors.ts';
+import { reason } from '../files.ts';
 import { readSafetensors } from '../models/safetensors.ts';
 import type { CheckpointSummary, DamagedCheckpoint } from './job.ts';
-import { readManifest } from './manifest.ts';
+import { manifestFile, readManifest } from './manifest.ts';
 
 /** What a checkpoint folder is, without opening its weights. Errors: BAD_MANIFEST, BAD_MODEL_FILE, NOT_FOUND. */
 export async function summarize(directory: string): Promise<CheckpointSummary> {
@@ -44,19 +45,25 @@ export async function listCheckpoints(
   return { checkpoints, damaged };
 }
 
-/** Folders that hold a file: `run/` itself, or `run/small` and `run/large`. Hidden ones are unfinished writes. */
+/** The folders of runs: `run/` itself, or the cuts inside of it where it is not one. Hidden folders are unfinished writes. */
 async function checkpointFolders(folder: string): Promise<string[]> {
   const found: string[] = [];
   for (const run of await subfolders(folder)) {
-    const inner = await subfolders(run);
-    const cuts = inner.filter((path) => ['small', 'large'].includes(basename(path)));
+    const cuts = (await isCheckpoint(run)) ? [] : await subfolders(run);
     found.push(...(cuts.length > 0 ? cuts : [run]));
   }
   return found;
 }
 
+async function isCheckpoint(folder: string): Promise<boolean> {
+  return stat(join(folder, manifestFile)).then((entry) => entry.isFile(), () => false);
+}
+
 async function subfolders(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw errors.notFound(`The checkpoints in ${folder} cannot be listed: ${reason(error)}.`, error);
+  });
   return entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map((entry) => join(folder, entry.name));
 }
 

@@ -27,10 +27,11 @@ export function bootstrapCut(batchLosses: ReadonlyArray<readonly number[]>, seed
       for (let layer = 0; layer < layers; layer++) sums[layer]! += batch[layer]!;
     }
     const cut = chooseCut([...sums]);
-    small.set(cut.small, (small.get(cut.small) ?? 0) + 1 / draws);
-    large.set(cut.large, (large.get(cut.large) ?? 0) + 1 / draws);
+    small.set(cut.small, (small.get(cut.small) ?? 0) + 1);
+    large.set(cut.large, (large.get(cut.large) ?? 0) + 1);
   }
-  const ranked = (counts: Map<number, number>) => [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+  const ranked = (counts: Map<number, number>) =>
+    [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).map(([layer, count]) => [layer, count / draws] as const);
   return { small: ranked(small), large: ranked(large) };
 }
 

@@ -9,6 +9,7 @@ import type { Checkpoint } from '../models/types.ts';
 import { bootstrapCut, chooseCut, meanAndError } from './choose.ts';
 import type { LayerLoss, LossCurve, ProfileProgress, ProfileSettings } from './curve.ts';
 import { LayerLosses } from './layer-loss.ts';
+import type { CheckpointEncoderSettings } from './manifest.ts';
 
 /** A profile's settings; without `batches` it takes as many as fit three minutes, at least 8. */
 export type ProfileRequest = Omit<ProfileSettings, 'batches'> & {
@@ -33,11 +34,25 @@ export const defaultProfile: ProfileRequest = {
 /** The settings of the paper's own runs. */
 export const paperProfile: ProfileRequest = { ...defaultProfile, batches: 100 };
 
-/** A loss curve, and the mean vector of queries and of documents at every layer, [layers, hiddenSize]. */
+/** The mean vector of queries and of documents at every layer, [layers, hiddenSize] each. */
+export interface LayerMeans {
+  readonly queries: Float32Array;
+  readonly documents: Float32Array;
+}
+
+/** A loss curve, and the mean vectors where they were asked for. */
 export interface Profile {
   readonly curve: LossCurve;
-  readonly queryMeans: Float32Array;
-  readonly documentMeans: Float32Array;
+  readonly means: LayerMeans | undefined;
+}
+
+export interface ProfileOptions {
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Take the mean vectors as well, of queries as they will be asked: under this instruction or under none, whatever the
+   * data's own is. It costs another pass over the queries.
+   */
+  readonly asked?: Pick<CheckpointEncoderSettings, 'instruction' | 'separator'> | undefined;
 }
 
 /** The two scales in use: the paper's runs had 50, the loss class of its code defaults to 20. */
@@ -57,14 +72,14 @@ export async function* profile(
   checkpoint: Checkpoint,
   data: TripletSet,
   request: ProfileRequest,
-  signal?: AbortSignal,
+  { signal, asked }: ProfileOptions = {},
 ): AsyncGenerator<ProfileProgress, Profile> {
   const batches = planBatches(data, request);
   const encoder = await Encoder.open(engine, checkpoint, { ...request, output: 'every' });
   try {
     const losses = await LayerLosses.open(engine);
     try {
-      const measurement = new Measurement(encoder, losses, batches, request);
+      const measurement = new Measurement(encoder, losses, batches, request, asked);
       yield* measurement.run(signal);
       return await measurement.finish(data);
     } finally {
@@ -84,8 +99,8 @@ class Measurement {
   readonly #started = performance.now();
   /** By scale: a row a batch, a number a layer. */
   readonly #byScale: Map<number, number[][]>;
-  readonly #queryMeans: Float32Array;
-  readonly #documentMeans: Float32Array;
+  readonly #asked: ProfileOptions['asked'];
+  readonly #means: LayerMeans;
   #planned: number;
   #done = 0;
   #textsDone = 0;
@@ -94,7 +109,13 @@ class Measurement {
   #peak = 0;
   #secondsLeft: number | undefined;
 
-  constructor(encoder: Encoder, losses: LayerLosses, batches: readonly Triplet[][], request: ProfileRequest) {
+  constructor(
+    encoder: Encoder,
+    losses: LayerLosses,
+    batches: readonly Triplet[][],
+    request: ProfileRequest,
+    asked: ProfileOptions['asked'],
+  ) {
     this.#encoder = encoder;
     this.#losses = losses;
     this.#batches = batches;
@@ -102,8 +123,8 @@ class Measurement {
     this.#planned = batches.length;
     this.#byScale = new Map([...new Set([...reportedScales, request.scale])].sort((a, b) => a - b).map((scale) => [scale, []]));
     const size = encoder.outputs * encoder.checkpoint.config.hiddenSize;
-    this.#queryMeans = new Float32Array(size);
-    this.#documentMeans = new Float32Array(size);
+    this.#asked = asked;
+    this.#means = { queries: new Float32Array(size), documents: new Float32Array(size) };
   }
 
   async *run(signal?: AbortSignal): AsyncGenerator<ProfileProgress, void> {
@@ -122,6 +143,7 @@ class Measurement {
     const rows = batch.length;
     const queries = new Float32Array(layers * rows * size);
     const documents = new Float32Array(layers * 2 * rows * size);
+    const asked = new Float32Array(layers * (texts.length - 3 * rows) * size);
     let tokens = 0;
     for await (const run of this.#encoder.runs(texts, signal)) {
       const count = run.texts.length;
@@ -130,7 +152,8 @@ class Measurement {
           const from = (layer * count + i) * size;
           const vector = run.embeddings.subarray(from, from + size);
           if (place < rows) queries.set(vector, (layer * rows + place) * size);
-          else documents.set(vector, (layer * 2 * rows + place - rows) * size);
+          else if (place < 3 * rows) documents.set(vector, (layer * 2 * rows + place - rows) * size);
+          else asked.set(vector, (layer * rows + place - 3 * rows) * size);
         });
       }
       tokens += run.tokens;
@@ -140,8 +163,8 @@ class Measurement {
       this.#peak = Math.max(this.#peak, residentBytes());
       yield this.#progress(tokens / batchTokens);
     }
-    this.#addMeans(queries, rows, this.#queryMeans);
-    this.#addMeans(documents, 2 * rows, this.#documentMeans);
+    this.#addMeans(asked, rows, this.#means.queries);
+    this.#addMeans(documents, 2 * rows, this.#means.documents);
     const shape = { layers, rows, candidates: 2 * rows, size };
     for (const [scale, own] of this.#byScale) own.push(this.#checkedLosses(await this.#losses.compute(queries, documents, shape, scale)));
   }
@@ -154,15 +177,19 @@ class Measurement {
     );
   }
 
-  /** Queries, positives, negatives: the first negative of each row, as the paper's loss takes. */
+  /**
+   * Queries, positives, negatives (the first of each row, as the paper's loss takes), and the queries once more as they
+   * will be asked, where means are wanted.
+   */
   #prepare(batch: readonly Triplet[]): EncoderText[] {
-    const { separator } = this.#request;
+    const prepare = (text: string, instruction?: string, separator?: string): EncoderText =>
+      this.#encoder.prepare({ text, ...(instruction === undefined ? {} : { instruction }), ...(separator === undefined ? {} : { separator }) });
+    const asked = this.#asked;
     return [
-      ...batch.map(({ query, instruction }) =>
-        this.#encoder.prepare(instruction === undefined ? { text: query } : { text: query, instruction, separator }),
-      ),
-      ...batch.map(({ positive }) => this.#encoder.prepare({ text: positive })),
-      ...batch.map(({ negatives }) => this.#encoder.prepare({ text: negatives[0]! })),
+      ...batch.map(({ query, instruction }) => prepare(query, instruction, this.#request.separator)),
+      ...batch.map(({ positive }) => prepare(positive)),
+      ...batch.map(({ negatives }) => prepare(negatives[0]!)),
+      ...(asked === undefined ? [] : batch.map(({ query }) => prepare(query, asked.instruction, asked.separator))),
     ];
   }
 
@@ -188,7 +215,7 @@ class Measurement {
       batchesDone: this.#done,
       batches: this.#planned,
       textsDone: this.#textsDone,
-      texts: this.#planned * this.#request.batchSize * 3,
+      texts: this.#planned * this.#request.batchSize * (this.#asked === undefined ? 3 : 4),
       tokensDone: this.#tokens,
       secondsElapsed,
       secondsLeft: this.#secondsLeft,
@@ -230,7 +257,8 @@ class Measurement {
       peakBytes: this.#peak,
     };
     const mean = (sums: Float32Array): Float32Array => sums.map((x) => x / this.#planned);
-    return { curve, queryMeans: mean(this.#queryMeans), documentMeans: mean(this.#documentMeans) };
+    const { queries, documents } = this.#means;
+    return { curve, means: this.#asked === undefined ? undefined : { queries: mean(queries), documents: mean(documents) } };
   }
 
   #layers(scale: number): LayerLoss[] {

@@ -14,7 +14,7 @@ import { layersAfterPercent } from './choose.ts';
 import type { LossCurve } from './curve.ts';
 import type { CheckpointSummary, Depth } from './job.ts';
 import { calibrationFile, calibrationTensors, manifestFile, readManifest, type CheckpointEncoderSettings, type Manifest } from './manifest.ts';
-import type { Profile } from './profile.ts';
+import type { LayerMeans } from './profile.ts';
 import { modelCard, namesPadToken, sentenceTransformersFiles } from './sentence-transformers.ts';
 import { summarize } from './checkpoints.ts';
 
@@ -26,7 +26,7 @@ export interface PruneOptions {
   /** The curve that the depth is read from, kept in the manifest; null where there is none. */
   readonly curve: LossCurve | null;
   /** With it, the mean vectors at the cut are kept as the checkpoint's calibration. */
-  readonly means?: Pick<Profile, 'queryMeans' | 'documentMeans'> | undefined;
+  readonly means?: LayerMeans | undefined;
   /** Replace a checkpoint that is already there. */
   readonly force?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -119,13 +119,13 @@ async function writeCalibration(
   folder: string,
   size: number,
   layers: number,
-  { queryMeans, documentMeans }: Pick<Profile, 'queryMeans' | 'documentMeans'>,
+  { queries, documents }: LayerMeans,
 ): Promise<void> {
   const mean = (name: string, means: Float32Array): TensorSource =>
     float32Source(name, [1, size], means.slice((layers - 1) * size, layers * size));
   await writeSafetensors(join(folder, calibrationFile), [
-    mean(calibrationTensors.query, queryMeans),
-    mean(calibrationTensors.document, documentMeans),
+    mean(calibrationTensors.query, queries),
+    mean(calibrationTensors.document, documents),
   ]);
 }
 

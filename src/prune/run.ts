@@ -8,6 +8,7 @@ import type { ByteProgress, Checkpoint } from '../models/types.ts';
 import { onnxEngine } from '../engine/onnx/engine.ts';
 import { Random } from '../random.ts';
 import { defaultSettings } from './checkpoint-settings.ts';
+import type { CheckpointEncoderSettings } from './manifest.ts';
 import { loadTriplets, mostBatches, profileRequestFor } from './inputs.ts';
 import type { CheckpointSummary, Depth, JobProgress, PruneJob, PruneJobResult } from './job.ts';
 import { profile, type ProfileRequest } from './profile.ts';
@@ -33,27 +34,29 @@ export async function* runPruneJob(job: PruneJob, { home, signal, threads }: Pru
     openModel(job.model, { home, signal, onProgress: (progress) => push(modelProgress(progress)) }),
   );
   const { checkpoint, how } = yield* model.drain();
-  for (const depth of job.depths) {
+  const depths = [...new Map(job.depths.map((depth) => [folderName(depth), depth])).values()];
+  for (const depth of depths) {
     if (depth.kind === 'layers' || depth.kind === 'percent') layersToKeep(depth, checkpoint.config.numHiddenLayers, null);
   }
   const request = await profileRequestOf(job, checkpoint);
   const data = yield* loadData(job, request, signal);
 
-  const measuring = profile(onnxEngine({ threads }), checkpoint, data, request, signal);
+  const encoder = encoderSettings(await defaultSettings(checkpoint), job);
+  const measuring = profile(onnxEngine({ threads }), checkpoint, data, request, { signal, asked: encoder });
   let step = await measuring.next();
   for (; !step.done; step = await measuring.next()) yield { kind: 'profile', progress: step.value };
   const measured = step.value;
 
   const checkpoints: CheckpointSummary[] = [];
   const folder = join(home, 'checkpoints', `${basename(checkpoint.name).replace(/[^\w.-]+/g, '-')}-${stamp(new Date())}`);
-  for (const depth of job.depths) {
+  for (const depth of depths) {
     const writing = new ProgressQueue<JobProgress, CheckpointSummary>(async (push) =>
       pruneCheckpoint(checkpoint, {
         depth,
-        out: job.depths.length === 1 ? folder : join(folder, folderName(depth)),
-        encoder: await defaultSettings(checkpoint),
+        out: depths.length === 1 ? folder : join(folder, folderName(depth)),
+        encoder,
         curve: measured.curve,
-        means: measured,
+        means: measured.means,
         signal,
         onProgress: (done, total) => push({ kind: 'write', done, total }),
       }),
@@ -80,6 +83,12 @@ async function* loadData(job: PruneJob, request: ProfileRequest, signal: AbortSi
   let step = await mining.next();
   for (; !step.done; step = await mining.next()) yield { kind: 'data', done: step.value.filesDone, total: step.value.files };
   return minedTriplets(step.value, request.seed);
+}
+
+/** What the checkpoints will encode by: as the curve was measured, where the job says how. */
+function encoderSettings(own: CheckpointEncoderSettings, { settings }: PruneJob): CheckpointEncoderSettings {
+  const { attention = own.attention, pooling = own.pooling, maxLength = own.maxLength } = settings;
+  return { ...own, attention, pooling, maxLength };
 }
 
 /** What mining found, as data to profile on: shuffled by the seed, so that every batch has rows of many packages. */

@@ -101,7 +101,7 @@ describe('pruneCheckpoint', () => {
   });
 
   test('keeps the mean vectors of its depth', async () => {
-    const means = { queryMeans: new Float32Array(6 * 64).map((_, i) => Math.floor(i / 64)), documentMeans: new Float32Array(6 * 64).fill(9) };
+    const means = { queries: new Float32Array(6 * 64).map((_, i) => Math.floor(i / 64)), documents: new Float32Array(6 * 64).fill(9) };
     await prune(llama, 3, folder.path('cut'), { means });
     const cut = await openCheckpoint(folder.path('cut'));
     const calibration = (await readCalibration(cut, await readManifest(folder.path('cut'))))!;

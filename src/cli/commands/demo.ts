@@ -6,7 +6,7 @@ import type { FunctionChunk } from '../../data/functions.ts';
 import { errors } from '../../errors.ts';
 import { mine } from '../../data/mine.ts';
 import { takeOff } from '../../encoder/calibration.ts';
-import { rankByCosine } from '../../eval/cosine.ts';
+import { rankByCosine, subtractMean } from '../../eval/cosine.ts';
 import { DEFAULT_MODEL } from '../../models/default-model.ts';
 import { openCheckpoint } from '../../models/checkpoint.ts';
 import type { Checkpoint } from '../../models/types.ts';
@@ -14,13 +14,13 @@ import { readCalibration } from '../../prune/calibration.ts';
 import { defaultSettings } from '../../prune/checkpoint-settings.ts';
 import type { CheckpointSummary } from '../../prune/job.ts';
 import { readManifest } from '../../prune/manifest.ts';
-import { defaultProfile, profile, type Profile } from '../../prune/profile.ts';
+import { defaultProfile, profile } from '../../prune/profile.ts';
 import { pruneCheckpoint } from '../../prune/prune.ts';
 import { minedTriplets } from '../../prune/run.ts';
 import { Random } from '../../random.ts';
 import { Bm25 } from '../../text/bm25.ts';
 import { openNamedModel } from '../model.ts';
-import { commonOptions, homeOf, type CommonOptions } from '../options.ts';
+import { homeOf, homeOptions, type HomeOptions } from '../options.ts';
 import { print, table } from '../output.ts';
 import { describeCurve, plotCurve } from '../plot.ts';
 import { ProgressLine } from '../progress.ts';
@@ -47,8 +47,8 @@ const questions = [
 
 /** `l3prune demo`: the main job on a real model and the code at hand, from nothing to answers. */
 export function demoCommand(signal: AbortSignal): Command {
-  return commonOptions(new Command('demo').description('profile and cut the default model, and ask three questions about this repository with it')).action(
-    async (options: CommonOptions) => run(homeOf(options), process.cwd(), signal),
+  return homeOptions(new Command('demo').description('profile and cut the default model, and ask three questions about this repository with it')).action(
+    async (options: HomeOptions) => run(homeOf(options), process.cwd(), signal),
   );
 }
 
@@ -66,12 +66,23 @@ async function run(home: string, workspace: string, signal: AbortSignal): Promis
 
   await heading(`3. The loss at every layer: ${batches} batches of ${batchSize}, up to ${maxLength} tokens`);
   const request = { ...defaultProfile, batchSize, batches, maxLength };
-  const measured = await showProfile(profile(engine, checkpoint, minedTriplets(mined, request.seed), request, signal), line);
+  const encoder = { ...(await defaultSettings(checkpoint)), maxLength };
+  const measured = await showProfile(profile(engine, checkpoint, minedTriplets(mined, request.seed), request, { signal, asked: encoder }), line);
   await print(`${plotCurve(measured.curve)}${describeCurve(measured.curve)}`);
 
   await heading('4. The cuts');
-  const small = await cut(checkpoint, 'small', measured, join(home, 'checkpoints', 'demo', 'small'), signal);
-  const large = await cut(checkpoint, 'large', measured, join(home, 'checkpoints', 'demo', 'large'), signal);
+  const cut = (kind: 'small' | 'large'): Promise<CheckpointSummary> =>
+    pruneCheckpoint(checkpoint, {
+      depth: { kind },
+      out: join(home, 'checkpoints', 'demo', kind),
+      encoder,
+      curve: measured.curve,
+      means: measured.means,
+      force: true,
+      signal,
+    });
+  const small = await cut('small');
+  const large = await cut('large');
   for (const { layersKept, parameters, bytes, path } of [small, large])
     await print(`${layersKept} layers, ${(parameters / 1e6).toFixed(1)} million parameters, ${formatBytes(bytes)}: ${path}\n`);
 
@@ -89,17 +100,6 @@ async function run(home: string, workspace: string, signal: AbortSignal): Promis
 
 function heading(text: string): Promise<void> {
   return print(`\n${text}\n${'─'.repeat(text.length)}\n`);
-}
-
-async function cut(
-  checkpoint: Checkpoint,
-  kind: 'small' | 'large',
-  measured: Profile,
-  out: string,
-  signal: AbortSignal,
-): Promise<CheckpointSummary> {
-  const encoder = { ...(await defaultSettings(checkpoint)), maxLength };
-  return pruneCheckpoint(checkpoint, { depth: { kind }, out, encoder, curve: measured.curve, means: measured, force: true, signal });
 }
 
 /** Functions of the repository's own sources that have a body to speak of: all, or as many as asked for, chosen by seed. */
@@ -144,7 +144,8 @@ async function answer(
   const own = split(small.vectors);
   const whole = split(base.vectors);
   const answers = {
-    'small cut, mean taken off': rankByCosine(takeOff(own.queries, calibration.query), takeOff(own.documents, calibration.document), 3),
+    // Of the functions the mean is at hand; of questions the calibration has it.
+    'small cut, mean taken off': rankByCosine(takeOff(own.queries, calibration.query), subtractMean(own.documents), 3),
     'base model, as it is': rankByCosine(whole.queries, whole.documents, 3),
     BM25: questions.map((question) => new Bm25(functions.map(textOf)).search(question, 3)),
   };

@@ -5,7 +5,7 @@ import { residentBytes } from '../../memory.ts';
 import { defaultSettings } from '../../prune/checkpoint-settings.ts';
 import { inputLines, naming } from '../embed-input.ts';
 import { openNamedModel } from '../model.ts';
-import { modelOptions, named, withOptions, wholeNumber, type ModelOptions } from '../options.ts';
+import { modelOptions, named, reportOptions, withOptions, wholeNumber, type ModelOptions } from '../options.ts';
 import { printJson } from '../output.ts';
 import { ProgressLine } from '../progress.ts';
 
@@ -22,9 +22,10 @@ const windowCharacters = 8 << 20;
 
 /** `l3prune embed`: standard input to vectors, a line each. */
 export function embedCommand(signal: AbortSignal): Command {
-  return modelOptions(
-    new Command('embed').description('turn standard input into vectors: a text a line, or {"text", "instruction"?, "separator"?, "prefix"?, "suffix"?} a line'),
-  )
+  const command = new Command('embed').description(
+    'turn standard input into vectors: a text a line, or {"text", "instruction"?, "separator"?, "prefix"?, "suffix"?} a line; a JSON document a line comes out',
+  );
+  return reportOptions(modelOptions(command), 'end with one JSON document on standard error: texts, tokens, seconds, peak memory')
     .requiredOption('--model <model>', 'folder, .gguf or .safetensors file, hub id, or smollm2-135m-q4_1', named)
     .option('--layer <n>', 'use the first n layers', wholeNumber(1, 100_000))
     .option('--all-layers', 'give the vector of every layer')

@@ -6,7 +6,7 @@ import { readCalibration } from '../../prune/calibration.ts';
 import { defaultSettings } from '../../prune/checkpoint-settings.ts';
 import { readManifest } from '../../prune/manifest.ts';
 import { openNamedModel } from '../model.ts';
-import { modelOptions, named, withOptions, wholeNumber, type ModelOptions } from '../options.ts';
+import { modelOptions, named, reportOptions, withOptions, wholeNumber, type ModelOptions } from '../options.ts';
 import { print, printJson, table } from '../output.ts';
 import { ProgressLine, showSteps } from '../progress.ts';
 import { describeRejected } from '../sentences.ts';
@@ -21,7 +21,7 @@ interface EvalOptions extends ModelOptions {
 
 /** `l3prune eval`: how well encoders find what is asked for, beside BM25. */
 export function evalCommand(signal: AbortSignal): Command {
-  return modelOptions(new Command('eval').description('measure MRR@10, nDCG@10 and recall of encoders on a corpus with queries, beside BM25'))
+  return reportOptions(modelOptions(new Command('eval').description('measure MRR@10, nDCG@10 and recall of encoders on a corpus with queries, beside BM25')))
     .requiredOption('--model <models...>', 'folders, .gguf or .safetensors files, hub ids, or smollm2-135m-q4_1')
     .requiredOption('--data <dir>', 'a folder with corpus.jsonl(.gz) and queries.jsonl(.gz)', named)
     .option('--base <model>', 'the model that a checkpoint was cut from, measured at the same depth beside it', named)
@@ -78,7 +78,7 @@ async function run(options: EvalOptions, signal: AbortSignal): Promise<void> {
   ]);
   await print(
     table([['', 'MRR@10', 'nDCG@10', 'recall@1', '@10', '@100', 'MRR against BM25 (95 %)'], ...rows]) +
-      `${data.queries} queries over ${data.documents} documents, data ${data.fingerprint.slice(0, 16)}\n` +
+      `queries: ${data.queries}, documents: ${data.documents}, data ${data.fingerprint.slice(0, 16)}\n` +
       models.map(({ name, fingerprint }) => `model ${name}, fingerprint ${fingerprint}\n`).join(''),
   );
 }

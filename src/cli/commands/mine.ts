@@ -4,11 +4,11 @@ import { Command } from 'commander';
 import { mine, writeTriplets, type MineProgress, type MineResult } from '../../data/mine.ts';
 import { errors } from '../../errors.ts';
 import { reason } from '../../files.ts';
-import { commonOptions, named, wholeNumber, type CommonOptions } from '../options.ts';
+import { named, reportOptions, wholeNumber, type ReportOptions } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { ProgressLine, showSteps } from '../progress.ts';
 
-interface MineCommandOptions extends CommonOptions {
+interface MineCommandOptions extends ReportOptions {
   readonly workspace: string;
   readonly out: string;
   readonly limit: number;
@@ -18,7 +18,7 @@ interface MineCommandOptions extends CommonOptions {
 
 /** `l3prune mine`: training triplets from the user's own code. */
 export function mineCommand(signal: AbortSignal): Command {
-  return commonOptions(new Command('mine').description("make triplets from a workspace's own TypeScript and JavaScript and its installed packages"))
+  return reportOptions(new Command('mine').description("make triplets from a workspace's own TypeScript and JavaScript and its installed packages"))
     .requiredOption('--workspace <dir>', 'the folder to read; nothing in it is run or changed', named)
     .requiredOption('--out <file>', 'the .jsonl file to write', named)
     .option('--limit <n>', 'stop at so many triplets', wholeNumber(1, 10_000_000), 10_000)

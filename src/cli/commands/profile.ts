@@ -4,7 +4,7 @@ import type { ProfileProgress } from '../../prune/curve.ts';
 import { loadTriplets } from '../../prune/inputs.ts';
 import { profile, type Profile } from '../../prune/profile.ts';
 import { openNamedModel } from '../model.ts';
-import { modelOptions, named, wholeNumber } from '../options.ts';
+import { modelOptions, named, reportOptions, wholeNumber } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { describeCurve, plotCurve } from '../plot.ts';
 import { ProgressLine, showSteps } from '../progress.ts';
@@ -13,7 +13,7 @@ import { describeRejected } from '../sentences.ts';
 
 /** `l3prune profile`: the loss at every layer, and where to cut. */
 export function profileCommand(signal: AbortSignal): Command {
-  return profileOptions(modelOptions(new Command('profile').description('measure the contrastive loss at every layer and say where to cut')))
+  return profileOptions(reportOptions(modelOptions(new Command('profile').description('measure the contrastive loss at every layer and say where to cut'))))
     .requiredOption('--model <model>', 'folder, .gguf or .safetensors file, hub id, or smollm2-135m-q4_1', named)
     .requiredOption('--data <data>', 'triplets: a .jsonl(.gz) file or a folder of them', named)
     .option('--layers <n>', 'measure the first n layers, as if the model had no more', wholeNumber(1, 100_000))
@@ -24,7 +24,7 @@ export function profileCommand(signal: AbortSignal): Command {
       const request = await profileRequest(options, checkpoint);
       const data = await loadTriplets(options.data, request, signal);
       process.stderr.write(`${how}\n${describeRejected(data.rejected)}`);
-      const { curve } = await showProfile(profile(engine, checkpoint, data, request, signal), line);
+      const { curve } = await showProfile(profile(engine, checkpoint, data, request, { signal }), line);
       if (options.json) await printJson(curve);
       else await print(`${plotCurve(curve)}${describeCurve(curve)}`);
     });

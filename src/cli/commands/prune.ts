@@ -11,7 +11,7 @@ import { manifestFile, readCurve } from '../../prune/manifest.ts';
 import { profile, type Profile } from '../../prune/profile.ts';
 import { layersToKeep, pruneCheckpoint } from '../../prune/prune.ts';
 import { openNamedModel } from '../model.ts';
-import { decimal, modelOptions, named, withOptions, wholeNumber } from '../options.ts';
+import { decimal, modelOptions, named, reportOptions, withOptions, wholeNumber } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { describeCurve, plotCurve } from '../plot.ts';
 import { checkProfileOptions, profileOptions, profileRequest, type ProfileOptions } from '../profile-options.ts';
@@ -33,7 +33,7 @@ interface PruneCommandOptions extends ProfileOptions {
 
 /** `l3prune prune`: the model cut after its first layers, as a checkpoint folder. */
 export function pruneCommand(signal: AbortSignal): Command {
-  return profileOptions(modelOptions(new Command('prune').description('cut a model after its first layers and write it as a checkpoint')))
+  return profileOptions(reportOptions(modelOptions(new Command('prune').description('cut a model after its first layers and write it as a checkpoint'))))
     .requiredOption('--model <model>', 'folder, .gguf or .safetensors file, hub id, or smollm2-135m-q4_1', named)
     .requiredOption('--out <dir>', 'the folder to write', named)
     .option('--layers <n>', 'keep so many layers', wholeNumber(1, 100_000))
@@ -58,24 +58,25 @@ async function run(options: PruneCommandOptions, signal: AbortSignal): Promise<v
   process.stderr.write(`${how}\n`);
 
   if (depth.kind === 'layers' || depth.kind === 'percent') layersToKeep(depth, checkpoint.config.numHiddenLayers, null);
+  const { instruction: own, ...settings } = withOptions(await defaultSettings(checkpoint), options);
+  const instruction = options.instruction ?? own;
+  const encoder = instruction ? { ...settings, instruction } : settings;
   let measured: Profile | undefined;
   if (options.data !== undefined) {
     const { layers: _, ...profiling } = options;
     const request = await profileRequest(profiling, checkpoint);
     const data = await loadTriplets(options.data, request, signal);
     process.stderr.write(describeRejected(data.rejected));
-    measured = await showProfile(profile(engine, checkpoint, data, request, signal), line);
+    measured = await showProfile(profile(engine, checkpoint, data, request, { signal, asked: encoder }), line);
     curve = measured.curve;
     process.stderr.write(`${plotCurve(curve)}${describeCurve(curve)}`);
   }
-  const { instruction: own, ...settings } = withOptions(await defaultSettings(checkpoint), options);
-  const instruction = options.instruction ?? own;
   const summary = await pruneCheckpoint(checkpoint, {
     depth,
     out: options.out,
-    encoder: instruction ? { ...settings, instruction } : settings,
+    encoder,
     curve,
-    means: measured,
+    means: measured?.means,
     force: options.force,
     signal,
     onProgress: (done, total) => line.show('writing', done, total, `${formatBytes(done)} of ${formatBytes(total)}`),
