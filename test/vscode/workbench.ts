@@ -51,9 +51,22 @@ export class Workbench implements AsyncDisposable {
 
   /** Runs a command from the palette. */
   async command(title: string): Promise<void> {
-    await this.page.keyboard.press('F1');
+    await this.openPalette();
     await this.quickInput().fill(`>${title}`);
     await this.choice(title).click();
+  }
+
+  /** A window that is still loading does not hear the key: it is pressed until it does. */
+  private async openPalette(): Promise<void> {
+    for (let attempt = 0; attempt < 15; attempt++) {
+      await this.page.keyboard.press('F1');
+      const isOpen = await this.quickInput()
+        .waitFor({ timeout: 2_000 })
+        .then(() => true)
+        .catch(() => false);
+      if (isOpen) return;
+    }
+    throw new Error('The command palette did not open.');
   }
 
   /** Takes a choice of a quick pick, with Enter where it is the default. */
