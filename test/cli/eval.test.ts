@@ -49,7 +49,7 @@ describe('l3prune eval', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/MRR@10 +nDCG@10 +recall@1 +@10 +@100/);
     expect(stdout).toMatch(/^BM25 +\d\.\d{3}/m);
-    expect(stdout).toMatch(/3 queries over 5 documents, data [0-9a-f]{16}\nmodel model, fingerprint [0-9a-f]{64}\n$/);
+    expect(stdout).toMatch(/queries: 3, documents: 5, data [0-9a-f]{16}\nmodel model, fingerprint [0-9a-f]{64}\n$/);
   });
 
   it('names the rows that it leaves out', async () => {

@@ -39,7 +39,7 @@ async function visible(): Promise<number[]> {
   return Promise.all(checkpoints.map(async ({ path }) => (await openCheckpoint(path)).config.numHiddenLayers));
 }
 
-describe('a cut that is killed', () => {
+describe('a cut that is killed', { timeout: isLong ? 900_000 : 120_000 }, () => {
   it(`at any of ${moments} moments leaves a whole checkpoint or none, and what the next run cleans up`, async () => {
     await cli.write('runs/readme.txt', 'mine');
     const random = Random.fromSeed(7);
