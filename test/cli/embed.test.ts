@@ -12,6 +12,9 @@ const embed = (input: string, ...args: string[]): Promise<Ran> =>
 const lines = (inputs: readonly object[]): string => inputs.map((input) => `${JSON.stringify(input)}\n`).join('');
 const inputs = reference.inputs.map(inputOf);
 
+/** The document at the end of standard error. */
+const summaryIn = (stderr: string): Record<string, number> => JSON.parse(stderr.trimEnd().split('\n').at(-1)!) as Record<string, number>;
+
 interface Embedded {
   readonly embedding: number[];
 }
@@ -80,7 +83,7 @@ describe('what embed reports', () => {
   it('is its vectors alone on standard output, and with --json a document as the last line of standard error', async () => {
     const ran = await embed('a text\nanother\n', '--json');
     expect(linesOf(ran)).toHaveLength(2);
-    const summary = JSON.parse(ran.stderr.trimEnd().split('\n').at(-1)!) as Record<string, number>;
+    const summary = summaryIn(ran.stderr);
     expect(Object.keys(summary)).toEqual(['texts', 'tokens', 'loadSeconds', 'seconds', 'peakBytes']);
     expect(summary['texts']).toBe(2);
   });
@@ -99,7 +102,7 @@ describe('a long stream', () => {
   const peakOf = async (count: number): Promise<number> => {
     const { stdout, stderr } = await embed('a short line\n'.repeat(count), '--json', '--layer', '1');
     expect(stdout.split('\n')).toHaveLength(count + 1);
-    return (JSON.parse(stderr) as { peakBytes: number }).peakBytes;
+    return summaryIn(stderr)['peakBytes']!;
   };
 
   it('takes no more memory than a shorter one', async () => {
