@@ -100,7 +100,11 @@ describe('what embed reports', () => {
 
 describe('a long stream', () => {
   const peakOf = async (count: number): Promise<number> => {
-    const { stdout, stderr } = await embed('a short line\n'.repeat(count), '--json', '--layer', '1');
+    const { stdout, stderr } = await cli.run(['embed', '--model', LLAMA, '--json', '--layer', '1'], {
+      input: 'a short line\n'.repeat(count),
+      // What nobody holds any more is collected soon, not when the machine's memory runs short.
+      env: { NODE_OPTIONS: '--max-old-space-size=24 --max-semi-space-size=1' },
+    });
     expect(stdout.split('\n')).toHaveLength(count + 1);
     return summaryIn(stderr)['peakBytes']!;
   };
@@ -108,7 +112,7 @@ describe('a long stream', () => {
   it('takes no more memory than a shorter one', async () => {
     const long = process.env['L3PRUNE_LONG'] === '1' ? 100_000 : 20_000;
     const [short, longer] = [await peakOf(4_000), await peakOf(long)];
-    expect(longer - short).toBeLessThan(40e6);
+    expect(longer - short).toBeLessThan(15e6);
   }, 300_000);
 
   it('whose reader has seen enough ends without a word', async () => {
