@@ -36,3 +36,8 @@ export function describeCurve({ layers, cuts }: ShownCurve): string {
   const where = cuts.map(({ name, layer }) => ` The ${name} cut keeps ${layer}.`).join('');
   return `The loss after each of ${layers.length} layers, lowest at layer ${lowest.layer} with ${lowest.loss.toFixed(3)}.${where}`;
 }
+
+/** One batch alone has no spread to tell an error by. */
+export function formatStderr(stderr: number): string {
+  return stderr === 0 ? '–' : stderr.toFixed(4);
+}

@@ -1,6 +1,6 @@
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { describeCurve, type ShownCurve } from './curve.ts';
+import { describeCurve, formatStderr, type ShownCurve } from './curve.ts';
 import { element } from './dom.ts';
 import { readTheme, type PlotTheme } from './theme.ts';
 
@@ -78,7 +78,7 @@ export class CurvePlot {
 
   private readOut(plot: uPlot): void {
     const layer = plot.cursor.idx == null ? undefined : this.shown.layers[plot.cursor.idx];
-    this.readout.textContent = layer === undefined ? '' : `Layer ${layer.layer}: ${layer.loss.toFixed(4)} ± ${layer.stderr.toFixed(4)}`;
+    this.readout.textContent = layer === undefined ? '' : `Layer ${layer.layer}: ${layer.loss.toFixed(4)} ± ${formatStderr(layer.stderr)}`;
   }
 
   private markCuts(plot: uPlot, theme: PlotTheme): void {

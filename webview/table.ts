@@ -1,4 +1,4 @@
-import type { ShownCurve } from './curve.ts';
+import { formatStderr, type ShownCurve } from './curve.ts';
 import { element } from './dom.ts';
 
 /** The curve's numbers, a row a layer: what the plot shows, for those who do not see it or want the digits. */
@@ -35,7 +35,7 @@ export class CurveTable {
         here.length > 0 ? { class: 'cut' } : {},
         element('th', { scope: 'row' }, String(layer)),
         element('td', {}, loss.toFixed(4)),
-        element('td', {}, stderr.toFixed(4)),
+        element('td', {}, formatStderr(stderr)),
         element('td', {}, ...here.map(({ name }) => element('span', { class: `tag ${name}` }, name))),
       );
     });

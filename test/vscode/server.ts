@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -65,24 +65,61 @@ export async function startServer(code: VsCode, options: ServerOptions): Promise
   });
   await listening(server);
   const group = server.pid ?? 0;
-  const members = async (): Promise<ReadonlyArray<{ pid: number; isWorker: boolean }>> => {
-    const { stdout } = await exec('ps', ['-axo', 'pid=,pgid=,stat=,command=']);
-    return stdout.split('\n').flatMap((line) => {
-      const [, pid, pgid, status, command] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
-      if (Number(pgid) !== group || status?.startsWith('Z')) return [];
-      return [{ pid: Number(pid), isWorker: command?.includes(path.join('dist', 'worker.mjs')) ?? false }];
-    });
-  };
+  const members = async (): Promise<readonly Process[]> => (await processes()).filter((one) => one.group === group);
   return {
     url: `${url}/?folder=${encodeURIComponent(folder)}`,
-    workers: async () => (await members()).filter(({ isWorker }) => isWorker).map(({ pid }) => pid),
+    workers: async () => (await members()).filter(isWorker).map(({ pid }) => pid),
     killAllButWorkers: async () => {
-      for (const { pid } of (await members()).filter(({ isWorker }) => !isWorker)) process.kill(pid, 'SIGKILL');
+      for (const { pid } of (await members()).filter((one) => !isWorker(one))) end(pid);
     },
     kill: async () => {
-      for (const { pid } of await members()) process.kill(pid, 'SIGKILL');
+      for (const { pid } of await members()) end(pid);
     },
   };
+}
+
+/** Kills a process that may have ended with its parent meanwhile. */
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+interface Process {
+  readonly pid: number;
+  readonly group: number;
+  readonly command: string;
+}
+
+function isWorker({ command }: Process): boolean {
+  return command.includes(path.join('dist', 'worker.mjs'));
+}
+
+/** The processes of this machine that run; a zombie does not. */
+async function processes(): Promise<readonly Process[]> {
+  if (process.platform !== 'linux') {
+    const { stdout } = await exec('ps', ['-axo', 'pid=,pgid=,stat=,command=']);
+    return stdout.split('\n').flatMap((line) => {
+      const [, pid, group, status, command = ''] = /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line) ?? [];
+      return status === undefined || status.startsWith('Z') ? [] : [{ pid: Number(pid), group: Number(group), command }];
+    });
+  }
+  const running: Process[] = [];
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    // After the name in brackets: state, parent, group.
+    const [status, , group] = (await readProc(pid, 'stat')).replace(/^.*\) /s, '').split(' ');
+    if (status !== undefined && status !== '' && status !== 'Z') {
+      running.push({ pid: Number(pid), group: Number(group), command: (await readProc(pid, 'cmdline')).replaceAll('\0', ' ') });
+    }
+  }
+  return running;
+}
+
+/** Empty where the process has ended meanwhile. */
+function readProc(pid: string, file: string): Promise<string> {
+  return readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
 }
 
 function listening(server: ChildProcess): Promise<void> {

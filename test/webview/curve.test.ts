@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RunView } from '../../src/protocol/panel.ts';
-import { curveAt, describeCurve, scalesOf } from '../../webview/curve.ts';
+import { curveAt, describeCurve, formatStderr, scalesOf } from '../../webview/curve.ts';
 
 const soFar = [
   { layer: 1, loss: 3, stderr: 0.2 },
@@ -48,5 +48,9 @@ describe('the curve that is shown', () => {
       'The loss after each of 4 layers, lowest at layer 4 with 1.500. The small cut keeps 1. The large cut keeps 4.',
     );
     expect(describeCurve({ scale: undefined, layers: [], cuts: [] })).toBe('The loss by layer, not measured yet.');
+  });
+
+  it('claims no standard error of a single batch', () => {
+    expect([formatStderr(0), formatStderr(0.12345)]).toEqual(['–', '0.1235']);
   });
 });
