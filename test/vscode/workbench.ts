@@ -7,7 +7,6 @@ const knownNoise = [
   /fake\.html/,
   /ERR_ABORTED/,
   /authentication provider 'github'/,
-  /Long running operations during shutdown are unsupported in the web/,
 ];
 
 /** A VS Code window in a browser, driven as a person would. */
