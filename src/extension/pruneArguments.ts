@@ -40,7 +40,7 @@ const schema = z.strictObject({
  */
 export function parsePruneArguments(
   given: unknown,
-  defaults: { readonly model: string; readonly data: PruneJob['data'] | undefined; readonly depths: PruneJob['depths'] },
+  defaults: Omit<PruneJob, 'data'> & { readonly data: PruneJob['data'] | undefined },
 ): PruneJob {
   const parsed = schema.safeParse(given);
   if (!parsed.success) {
@@ -50,5 +50,5 @@ export function parsePruneArguments(
   }
   const { model = defaults.model, data = defaults.data, depths = defaults.depths, settings = {} } = parsed.data;
   if (data === undefined) throw errors.usage('No folder is open: name the data, or open the folder whose code shall be used.');
-  return { model, data, depths, settings: settings as PruneJob['settings'] };
+  return { model, data, depths, settings: { ...defaults.settings, ...(settings as PruneJob['settings']) } };
 }

@@ -6,7 +6,7 @@ import type { RunView } from '../protocol/panel.ts';
 import { jobProgress, pruneModel, type PruneJob, type PruneJobResult } from '../protocol/prune.ts';
 import { Disposable } from './disposable.ts';
 import type { PrunePanel } from './panel.ts';
-import { askPruneJob, defaultData, defaultDepths, defaultModel } from './pruneQuestions.ts';
+import { askPruneJob, defaultData, defaultDepths, defaultModel, defaultSettings } from './pruneQuestions.ts';
 import { PruneRun } from './pruneRun.ts';
 import type { WorkerClient } from './workerClient.ts';
 
@@ -49,7 +49,7 @@ export class PruneCommand extends Disposable {
     }
     // Loaded when it is needed: activation pays for nothing that most windows never use.
     const { parsePruneArguments } = await import('./pruneArguments.ts');
-    return this.start(parsePruneArguments(given, { model: defaultModel, data: defaultData(), depths: defaultDepths }));
+    return this.start(parsePruneArguments(given, { model: defaultModel, data: defaultData(), depths: defaultDepths, settings: defaultSettings }));
   }
 
   private async refuse(given: unknown): Promise<undefined> {

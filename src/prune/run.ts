@@ -85,10 +85,10 @@ async function* loadData(job: PruneJob, request: ProfileRequest, signal: AbortSi
   return minedTriplets(step.value, request.seed);
 }
 
-/** What the checkpoints will encode by: as the curve was measured, where the job says how. */
+/** What the checkpoints will encode by: as the curve was measured, but for its length, which is a matter of time alone. */
 function encoderSettings(own: CheckpointEncoderSettings, { settings }: PruneJob): CheckpointEncoderSettings {
-  const { attention = own.attention, pooling = own.pooling, maxLength = own.maxLength } = settings;
-  return { ...own, attention, pooling, maxLength };
+  const { attention = own.attention, pooling = own.pooling } = settings;
+  return { ...own, attention, pooling };
 }
 
 /** What mining found, as data to profile on: shuffled by the seed, so that every batch has rows of many packages. */

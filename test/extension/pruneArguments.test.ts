@@ -6,11 +6,12 @@ const defaults = {
   model: 'default-model',
   data: { kind: 'workspace', path: '/code' } as PruneJob['data'] | undefined,
   depths: [{ kind: 'small' }] as PruneJob['depths'],
+  settings: { batchSize: 32, batches: 8 },
 };
 
 describe('the argument of l3prune.pruneModel', () => {
   it('may leave everything out', () => {
-    expect(parsePruneArguments({}, defaults)).toEqual({ ...defaults, settings: {} });
+    expect(parsePruneArguments({}, defaults)).toEqual(defaults);
   });
 
   it('is taken over the defaults', () => {
@@ -20,7 +21,7 @@ describe('the argument of l3prune.pruneModel', () => {
       depths: [{ kind: 'layers', layers: 8 }, { kind: 'percent', percent: 33.3 }],
       settings: { batchSize: 4, order: 'file' },
     };
-    expect(parsePruneArguments(given, defaults)).toEqual(given);
+    expect(parsePruneArguments(given, defaults)).toEqual({ ...given, settings: { batchSize: 4, batches: 8, order: 'file' } });
   });
 
   it.each([

@@ -46,7 +46,7 @@ describe('runPruneJob', () => {
   test('writes into the checkpoint what the curve was measured with', async () => {
     const { checkpoints } = await run({ settings: { ...settings, attention: 'bidirectional', pooling: 'mean' }, depths: [{ kind: 'large' }] });
     const manifest = (await readManifest(checkpoints[0]!.path))!;
-    expect(manifest.encoder).toMatchObject({ attention: 'bidirectional', pooling: 'mean', maxLength: 96 });
+    expect(manifest.encoder).toMatchObject({ attention: 'bidirectional', pooling: 'mean', maxLength: 256 });
     expect(manifest.calibrated).toBe(true);
   });
 

@@ -25,7 +25,7 @@ const longTriplets = path.join(workspace, 'long.jsonl');
 /** The ways to call the command with an object are agents, tasks and keybindings; a test has keybindings. */
 const keybindings = [
   binding('ctrl+alt+1', { model, data: { kind: 'triplets', path: triplets }, depths: [{ kind: 'layers', layers: 2 }], settings: { batchSize: 4 } }),
-  binding('ctrl+alt+2', { model, data: { kind: 'triplets', path: longTriplets }, settings: { batchSize: 32 } }),
+  binding('ctrl+alt+2', { model, data: { kind: 'triplets', path: longTriplets }, settings: { batchSize: 32, batches: 1000, maxLength: 256 } }),
 ];
 
 const found = await findVsCode();

@@ -7,6 +7,8 @@ const knownNoise = [
   /fake\.html/,
   /ERR_ABORTED/,
   /authentication provider 'github'/,
+  // Its own Output view, opened while its channels are still being made.
+  /Unable to resolve resource output:/,
 ];
 
 /** A VS Code window in a browser, driven as a person would. */
