@@ -60,7 +60,10 @@ try {
   const measures: Measure[] = [];
   for (const name of names) {
     console.error(`${name} …`);
-    measures.push(...[await benches[name]!(setup)].flat());
+    for (const measure of [await benches[name]!(setup)].flat()) {
+      console.error(`${measure.what}: ${measure.ours} against ${measure.against}: ${measure.ratio}`);
+      measures.push(measure);
+    }
   }
   console.log(table(measures));
 } finally {

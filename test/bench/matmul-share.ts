@@ -1,12 +1,11 @@
 import { join } from 'node:path';
-import { operationsPerToken, type Encoder } from '../../src/encoder/encoder.ts';
+import type { Encoder } from '../../src/encoder/encoder.ts';
 import type { EncoderText } from '../../src/encoder/prompt.ts';
 import { readSafetensors } from '../../src/models/safetensors.ts';
 import { float32Source, writeSafetensors } from '../../src/models/tensor-data.ts';
-import type { DecoderConfig } from '../../src/models/types.ts';
 import { Random } from '../../src/random.ts';
-import { median, share, type Measure } from './report.ts';
-import { settings, withEncoder, type Setup } from './setup.ts';
+import { gigaflops, median, share, type Measure } from './report.ts';
+import { operationsOfText, settings, withEncoder, type Setup } from './setup.ts';
 
 /** A product of the shape that SmolLM2's MLP has over a long batch: [m,k] times [k,n]. */
 const [m, k, n] = [4096, 576, 1536];
@@ -87,14 +86,6 @@ async function timeRuns(encoder: Encoder, texts: readonly EncoderText[]): Promis
     const step = await runs.next();
     if (step.done) return speeds;
     const seconds = (performance.now() - start) / 1000;
-    speeds.push((step.value.texts.length * operationsOfText(config, settings.maxLength)) / seconds);
+    speeds.push((step.value.texts.length * operationsOfText(config, config.numHiddenLayers, settings.maxLength)) / seconds);
   }
 }
-
-/** Linear layers, and the two products of attention: queries with keys, weights with values. */
-function operationsOfText(config: DecoderConfig, tokens: number): number {
-  const { numHiddenLayers: layers, numAttentionHeads: heads, headDim } = config;
-  return tokens * operationsPerToken(config, layers) + layers * 2 * (2 * tokens * tokens * heads * headDim);
-}
-
-const gigaflops = (operations: number): string => (operations / 1e9).toFixed(0);

@@ -24,5 +24,6 @@ export function median(values: readonly number[]): number {
 }
 
 export const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
+export const gigaflops = (operations: number): string => (operations / 1e9).toFixed(0);
 export const share = (part: number): string => `${(part * 100).toFixed(1)} %`;
 export const times = (ratio: number): string => `${ratio.toFixed(2)} ×`;

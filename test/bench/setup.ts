@@ -1,10 +1,10 @@
-import { Encoder, type EncoderOptions } from '../../src/encoder/encoder.ts';
+import { Encoder, operationsPerToken, type EncoderOptions } from '../../src/encoder/encoder.ts';
 import type { EncoderText } from '../../src/encoder/prompt.ts';
 import { readTriplets } from '../../src/data/read.ts';
 import { mine } from '../../src/data/mine.ts';
 import type { Triplet } from '../../src/data/triplet.ts';
 import type { Engine } from '../../src/engine/engine.ts';
-import type { Checkpoint } from '../../src/models/types.ts';
+import type { Checkpoint, DecoderConfig } from '../../src/models/types.ts';
 import { Random } from '../../src/random.ts';
 
 /** What every bench gets. */
@@ -50,6 +50,12 @@ export function textsOf(encoder: Encoder, triplets: readonly Triplet[]): Encoder
     ...triplets.map(({ positive }) => encoder.prepare({ text: positive })),
     ...triplets.map(({ negatives }) => encoder.prepare({ text: negatives[0]! })),
   ];
+}
+
+/** 2mnk of one text's linear layers and of the two products of its attention: queries with keys, weights with values. */
+export function operationsOfText(config: DecoderConfig, layers: number, tokens: number): number {
+  const attention = 2 * (2 * tokens * tokens * config.numAttentionHeads * config.headDim);
+  return tokens * operationsPerToken(config, layers) + layers * attention;
 }
 
 /** Opens an encoder for as long as `use` takes. */

@@ -3,8 +3,8 @@ import type { Encoder } from '../../src/encoder/encoder.ts';
 import { poolingWeights } from '../../src/encoder/pooling.ts';
 import type { EncoderText } from '../../src/encoder/prompt.ts';
 import { Peer, whyNoPeer, type Bucket } from './peer.ts';
-import { median, times, type Measure } from './report.ts';
-import { settings, textsOf, withEncoder, type Setup } from './setup.ts';
+import { gigaflops, median, times, type Measure } from './report.ts';
+import { operationsOfText, settings, textsOf, withEncoder, type Setup } from './setup.ts';
 
 /** Real tokens a second of a layerwise profile's forward passes, beside PyTorch in float32. */
 export const profileThroughput = (setup: Setup): Promise<Measure> =>
@@ -34,14 +34,18 @@ async function compare(setup: Setup, title: string, layers: number, output: 'eve
       // The first round warms both sides up and does not count.
       for (let round = 0; round <= setup.rounds; round++) rounds.push(await alternate(encoder, texts, peer));
       const [, ...counted] = rounds;
-      const speed = (side: 'ours' | 'theirs'): number =>
-        tokens / sum(counted[0]![side].map((_, bucket) => Math.min(...counted.map((round) => round[side][bucket]!))));
+      const { config } = setup.checkpoint;
+      const operations = sum(texts.map(({ ids }) => operationsOfText(config, layers, ids.length)));
+      const seconds = (side: 'ours' | 'theirs'): number =>
+        sum(counted[0]![side].map((_, bucket) => Math.min(...counted.map((round) => round[side][bucket]!))));
+      const speed = (side: 'ours' | 'theirs'): string =>
+        `${(tokens / seconds(side)).toFixed(0)} (${gigaflops(operations / seconds(side))} GFLOP/s)`;
       const ratios = counted.map((round) => sum(round.theirs) / sum(round.ours));
       return {
         what: `${title}: real tokens/s (${tokens} tokens, best of ${setup.rounds} rounds)`,
-        ours: speed('ours').toFixed(0),
-        against: peer === undefined ? `missing: ${missing}` : `${speed('theirs').toFixed(0)} ${peer.name}, float32`,
-        ratio: peer === undefined ? '–' : `${times(speed('ours') / speed('theirs'))} (median of rounds ${times(median(ratios))})`,
+        ours: speed('ours'),
+        against: peer === undefined ? `missing: ${missing}` : `${speed('theirs')} ${peer.name}, float32`,
+        ratio: peer === undefined ? '–' : `${times(seconds('theirs') / seconds('ours'))} (median of rounds ${times(median(ratios))})`,
         asked: '≥ 1.80 ×',
       };
     });
