@@ -44,7 +44,7 @@ export function describeCurve(curve: LossCurve): string {
   const { model, data, settings } = curve;
   const share = (choices: LossCurve['confidence']['small']): string =>
     choices
-      .slice(0, 3)
+      .filter(([, probability], rank) => rank === 0 || (rank < 3 && probability >= 0.01))
       .map(([layer, probability]) => `${layer} (${Math.round(probability * 100)} %)`)
       .join(', ');
   const of = (kept: number): string => `${kept} of ${curve.layers.length} layers`;
