@@ -8,6 +8,7 @@ import type { EncoderInput } from './encoder/prompt.ts';
 import type { Attention, EncoderSettings, Pooling } from './encoder/settings.ts';
 import { errors } from './errors.ts';
 import { checkFolderTarget } from './files.ts';
+import { given } from './given.ts';
 import { dataHome } from './home.ts';
 import type { ByteProgress } from './models/types.ts';
 import { defaultSettings } from './prune/checkpoint-settings.ts';
@@ -137,6 +138,5 @@ async function runProfile(
 
 /** The model's own settings, with those that were given over them. */
 async function settingsFor({ checkpoint }: Opened, { attention, pooling, maxLength, separator }: Partial<ProfileSettings>) {
-  const given = Object.entries({ attention, pooling, maxLength, separator }).filter(([, value]) => value !== undefined);
-  return { ...(await defaultSettings(checkpoint)), ...(Object.fromEntries(given) as Partial<EncoderSettings> & { separator?: string }) };
+  return { ...(await defaultSettings(checkpoint)), ...given({ attention, pooling, maxLength, separator }) };
 }

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { attentions, poolings, type Attention, type Pooling } from '../encoder/settings.ts';
+import { given } from '../given.ts';
 import { dataHome } from '../home.ts';
 import type { CheckpointEncoderSettings } from '../prune/manifest.ts';
 
@@ -46,13 +47,7 @@ export function modelOptions(command: Command): Command {
 /** Settings that were given, over those of the checkpoint. */
 export function withOptions(settings: CheckpointEncoderSettings, options: ModelOptions): CheckpointEncoderSettings {
   const { maxLength, attention, pooling, separator } = options;
-  return {
-    ...settings,
-    ...(maxLength === undefined ? {} : { maxLength }),
-    ...(attention === undefined ? {} : { attention }),
-    ...(pooling === undefined ? {} : { pooling }),
-    ...(separator === undefined ? {} : { separator }),
-  };
+  return { ...settings, ...given({ maxLength, attention, pooling, separator }) };
 }
 
 export function homeOf(options: HomeOptions): string {

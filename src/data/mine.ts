@@ -9,6 +9,7 @@ import { NegativeFinder } from './negatives.ts';
 import { findPackages, type SourcePackage } from './packages.ts';
 import { firstSentence } from './sentence.ts';
 import { readFunctions } from './sources.ts';
+import { canonicalRow, type TripletSet } from './triplet.ts';
 import { Skipped, walkSources } from './walk.ts';
 
 /** Stands before every mined query, in the manner of the paper's data (a separator follows it). */
@@ -93,6 +94,16 @@ export async function* mine(workspace: string, options: MineOptions): AsyncGener
   }
   yield progress();
   return { ...run.result(), packages: queues.length, files };
+}
+
+/** What mining found, as data to profile on: shuffled by the seed, so that every batch has rows of many packages. */
+export function minedTriplets({ triplets }: Pick<MineResult, 'triplets'>, seed: number): TripletSet {
+  const rows = Random.fromSeed(seed)
+    .shuffle([...triplets])
+    .map(({ query, positive, negative, instruction }) => ({ query, positive, negatives: [negative], instruction }));
+  const hash = createHash('sha256');
+  for (const row of rows) hash.update(canonicalRow(row));
+  return { triplets: rows, rejected: [], fingerprint: hash.digest('hex') };
 }
 
 /** Writes triplets as JSON lines, whole or not at all. Throws WRITE_FAILED. */

@@ -4,7 +4,7 @@ import { errors } from '../errors.ts';
 import { Random } from '../random.ts';
 import { dataFiles } from './lines.ts';
 import { anyText, isRejected, readRows, Rejections, textField } from './rows.ts';
-import type { Triplet, TripletSet } from './triplet.ts';
+import { canonicalRow, type Triplet, type TripletSet } from './triplet.ts';
 
 /** More text than this is not held at once: `sampleTriplets` takes as many rows as fit from a file of any size. */
 const MAX_HELD_CHARACTERS = 512 * 1024 * 1024;
@@ -99,8 +99,7 @@ async function scan(
         rejections.add(row);
         continue;
       }
-      const { query, positive, negatives, instruction } = row.value;
-      hash.update(`${JSON.stringify([instruction ?? null, query, positive, ...negatives])}\n`);
+      hash.update(canonicalRow(row.value));
       accepted++;
       if (!accept(row.value)) return finished();
     }

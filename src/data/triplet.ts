@@ -8,6 +8,11 @@ export interface Triplet {
   readonly instruction?: string;
 }
 
+/** A row as the fingerprint of its set hashes it: one line of what it says, the same however its file spells it. */
+export function canonicalRow({ instruction, query, positive, negatives }: Triplet): string {
+  return `${JSON.stringify([instruction ?? null, query, positive, ...negatives])}\n`;
+}
+
 /** A row of a data file that was left out, by file, 1-based line and reason. */
 export interface RejectedRow {
   readonly file: string;

@@ -9,6 +9,6 @@ export interface Calibration {
 }
 
 /** The vectors with the mean taken off each; all have the mean's length. */
-export function takeOff(vectors: readonly Float32Array[], mean: Float32Array): Float32Array[] {
+export function takeOff(vectors: readonly Float32Array[], mean: Float32Array | Float64Array): Float32Array[] {
   return vectors.map((vector) => vector.map((x, i) => x - mean[i]!));
 }

@@ -1,3 +1,4 @@
+import { takeOff } from '../encoder/calibration.ts';
 import { errors } from '../errors.ts';
 import type { Ranked } from '../text/bm25.ts';
 
@@ -28,7 +29,7 @@ export function rankByCosine(queries: readonly Float32Array[], documents: readon
 export function subtractMean(vectors: readonly Float32Array[]): Float32Array[] {
   const mean = new Float64Array(vectors[0]?.length ?? 0); // [D]
   for (const vector of vectors) for (let i = 0; i < mean.length; i++) mean[i]! += (vector[i] as number) / vectors.length;
-  return vectors.map((vector) => vector.map((x, i) => x - (mean[i] as number)));
+  return takeOff(vectors, mean);
 }
 
 function norm(vector: Float32Array): number {

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { describeError, errors } from '../errors.ts';
 import { reason } from '../files.ts';
 import { readSafetensors } from '../models/safetensors.ts';
+import type { StoredTensor } from '../models/types.ts';
 import type { CheckpointSummary, DamagedCheckpoint } from './job.ts';
 import { manifestFile, readManifest } from './manifest.ts';
 
@@ -11,18 +12,23 @@ export async function summarize(directory: string): Promise<CheckpointSummary> {
   const manifest = await readManifest(directory);
   if (manifest === undefined) throw errors.badManifest(`${directory} has no l3prune.json: it is not a checkpoint of ours.`);
   const tensors = await readSafetensors(directory);
-  let parameters = 0;
-  for (const { shape } of tensors.values()) parameters += shape.reduce((product, length) => product * length, 1);
   return {
     path: directory,
     name: basename(directory),
     baseModel: manifest.base.name,
     layersKept: manifest.layers,
     layersOfBase: manifest.base.layers,
-    parameters,
+    parameters: countParameters(tensors),
     bytes: await folderBytes(directory),
     created: manifest.created,
   };
+}
+
+/** The numbers in a model's tensors, embeddings included. */
+export function countParameters(tensors: ReadonlyMap<string, StoredTensor>): number {
+  let count = 0;
+  for (const { shape } of tensors.values()) count += shape.reduce((product, length) => product * length, 1);
+  return count;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { sampleTriplets } from '../data/read.ts';
 import type { TripletSet } from '../data/triplet.ts';
 import type { Engine } from '../engine/engine.ts';
+import { given } from '../given.ts';
 import { onnxEngine } from '../engine/onnx/engine.ts';
 import { openModel, type OpenedModel, type OpenModelOptions } from '../models/open.ts';
 import type { Checkpoint } from '../models/types.ts';
@@ -26,8 +27,7 @@ export async function profileRequestFor(
 ): Promise<ProfileRequest> {
   const { attention, pooling } = await defaultSettings(checkpoint);
   const maxLength = Math.min(base.maxLength, checkpoint.config.maxPositionEmbeddings);
-  const chosen = Object.entries(asked).filter(([, value]) => value !== undefined);
-  return { ...base, attention, pooling, maxLength, ...Object.fromEntries(chosen) };
+  return { ...base, attention, pooling, maxLength, ...given(asked) };
 }
 
 /** The paper's count; a profile that is left to choose takes no more. */

@@ -50,7 +50,7 @@ export interface ProfileOptions {
   readonly signal?: AbortSignal | undefined;
   /**
    * Take the mean vectors as well, of queries as they will be asked: under this instruction or under none, whatever the
-   * data's own is. It costs another pass over the queries.
+   * data's own is. It costs another pass over the queries where the two differ.
    */
   readonly asked?: Pick<CheckpointEncoderSettings, 'instruction' | 'separator'> | undefined;
 }
@@ -100,6 +100,8 @@ class Measurement {
   /** By scale: a row a batch, a number a layer. */
   readonly #byScale: Map<number, number[][]>;
   readonly #asked: ProfileOptions['asked'];
+  /** Whether the queries have to be encoded once more, because they will be asked another way than the data has them. */
+  readonly #asksApart: boolean;
   readonly #means: LayerMeans;
   #planned: number;
   #done = 0;
@@ -124,6 +126,7 @@ class Measurement {
     this.#byScale = new Map([...new Set([...reportedScales, request.scale])].sort((a, b) => a - b).map((scale) => [scale, []]));
     const size = encoder.outputs * encoder.checkpoint.config.hiddenSize;
     this.#asked = asked;
+    this.#asksApart = asked !== undefined && batches.flat().some((row) => !isAskedAs(asked, row, request.separator));
     this.#means = { queries: new Float32Array(size), documents: new Float32Array(size) };
   }
 
@@ -143,7 +146,7 @@ class Measurement {
     const rows = batch.length;
     const queries = new Float32Array(layers * rows * size);
     const documents = new Float32Array(layers * 2 * rows * size);
-    const asked = new Float32Array(layers * (texts.length - 3 * rows) * size);
+    const asked = this.#asksApart ? new Float32Array(layers * rows * size) : queries;
     let tokens = 0;
     for await (const run of this.#encoder.runs(texts, signal)) {
       const count = run.texts.length;
@@ -163,8 +166,10 @@ class Measurement {
       this.#peak = Math.max(this.#peak, residentBytes());
       yield this.#progress(tokens / batchTokens);
     }
-    this.#addMeans(asked, rows, this.#means.queries);
-    this.#addMeans(documents, 2 * rows, this.#means.documents);
+    if (this.#asked !== undefined) {
+      this.#addMeans(asked, rows, this.#means.queries);
+      this.#addMeans(documents, 2 * rows, this.#means.documents);
+    }
     const shape = { layers, rows, candidates: 2 * rows, size };
     for (const [scale, own] of this.#byScale) own.push(this.#checkedLosses(await this.#losses.compute(queries, documents, shape, scale)));
   }
@@ -189,7 +194,7 @@ class Measurement {
       ...batch.map(({ query, instruction }) => prepare(query, instruction, this.#request.separator)),
       ...batch.map(({ positive }) => prepare(positive)),
       ...batch.map(({ negatives }) => prepare(negatives[0]!)),
-      ...(asked === undefined ? [] : batch.map(({ query }) => prepare(query, asked.instruction, asked.separator))),
+      ...(this.#asksApart ? batch.map(({ query }) => prepare(query, asked?.instruction, asked?.separator)) : []),
     ];
   }
 
@@ -215,7 +220,7 @@ class Measurement {
       batchesDone: this.#done,
       batches: this.#planned,
       textsDone: this.#textsDone,
-      texts: this.#planned * this.#request.batchSize * (this.#asked === undefined ? 3 : 4),
+      texts: this.#planned * this.#request.batchSize * (this.#asksApart ? 4 : 3),
       tokensDone: this.#tokens,
       secondsElapsed,
       secondsLeft: this.#secondsLeft,
@@ -269,6 +274,11 @@ class Measurement {
   #seconds(): number {
     return (performance.now() - this.#started) / 1000;
   }
+}
+
+/** Whether a row's query, as the data has it, is the very text that will be asked. */
+function isAskedAs(asked: NonNullable<ProfileOptions['asked']>, { instruction }: Triplet, separator: string): boolean {
+  return instruction === asked.instruction && (instruction === undefined || separator === asked.separator);
 }
 
 /** What a person should know before cutting where the curve says. */

@@ -1,12 +1,10 @@
-import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
-import { mine, type MineResult } from '../data/mine.ts';
+import { mine, minedTriplets } from '../data/mine.ts';
 import type { TripletSet } from '../data/triplet.ts';
 import { errors } from '../errors.ts';
 import { openModel } from '../models/open.ts';
 import type { ByteProgress, Checkpoint } from '../models/types.ts';
 import { onnxEngine } from '../engine/onnx/engine.ts';
-import { Random } from '../random.ts';
 import { defaultSettings } from './checkpoint-settings.ts';
 import type { CheckpointEncoderSettings } from './manifest.ts';
 import { loadTriplets, mostBatches, profileRequestFor } from './inputs.ts';
@@ -89,16 +87,6 @@ async function* loadData(job: PruneJob, request: ProfileRequest, signal: AbortSi
 function encoderSettings(own: CheckpointEncoderSettings, { settings }: PruneJob): CheckpointEncoderSettings {
   const { attention = own.attention, pooling = own.pooling } = settings;
   return { ...own, attention, pooling };
-}
-
-/** What mining found, as data to profile on: shuffled by the seed, so that every batch has rows of many packages. */
-export function minedTriplets({ triplets }: Pick<MineResult, 'triplets'>, seed: number): TripletSet {
-  const hash = createHash('sha256');
-  const rows = Random.fromSeed(seed).shuffle([...triplets]).map(({ query, positive, negative, instruction }) => {
-    hash.update(`${JSON.stringify([instruction, query, positive, negative])}\n`);
-    return { query, positive, negatives: [negative], instruction };
-  });
-  return { triplets: rows, rejected: [], fingerprint: hash.digest('hex') };
 }
 
 function folderName(depth: Depth): string {

@@ -22,9 +22,9 @@ beforeAll(async () => {
   checkpoint = await openCheckpoint(join(fixtures, 'llama', 'model'));
 });
 
-async function run(settings: Partial<ProfileRequest> = {}, options: ProfileOptions = {}): Promise<Profile & { steps: ProfileProgress[] }> {
+async function run(settings: Partial<ProfileRequest> = {}, options: ProfileOptions = {}, rows = data): Promise<Profile & { steps: ProfileProgress[] }> {
   const steps: ProfileProgress[] = [];
-  const running = profile(engine, checkpoint, data, { ...request, ...settings }, options);
+  const running = profile(engine, checkpoint, rows, { ...request, ...settings }, options);
   for (;;) {
     const step = await running.next();
     if (step.done) return { ...step.value, steps };
@@ -85,6 +85,16 @@ describe('profile', () => {
     const without = await run();
     expect(without.means).toBeUndefined();
     curve.layers.forEach(({ loss }, i) => expect(loss).toBeCloseTo(without.curve.layers[i]!.loss, 4));
+  });
+
+  test('encodes no query twice where it will be asked as the data has it', async () => {
+    const instruction = 'Given a question, retrieve passages that answer the question';
+    const rows = { ...data, triplets: data.triplets.map((row) => ({ ...row, instruction })) };
+    const same = await run({}, { asked: { instruction, separator: request.separator } }, rows);
+    expect(same.steps.at(-1)).toMatchObject({ textsDone: 36, texts: 36 });
+    const apart = await run({}, { asked: { separator: ' ' } }, rows);
+    expect(apart.steps.at(-1)).toMatchObject({ textsDone: 48, texts: 48 });
+    expect(worstDifference(same.means!.documents, apart.means!.documents, 64)).toBeLessThan(1e-5);
   });
 
   test('stops between two runs when it is cancelled', async () => {

@@ -4,7 +4,7 @@ import { formatBytes, formatDuration } from '../../format.ts';
 import { collectFunctions } from '../../data/sources.ts';
 import type { FunctionChunk } from '../../data/functions.ts';
 import { errors } from '../../errors.ts';
-import { mine } from '../../data/mine.ts';
+import { mine, minedTriplets } from '../../data/mine.ts';
 import { takeOff } from '../../encoder/calibration.ts';
 import { rankByCosine, subtractMean } from '../../eval/cosine.ts';
 import { DEFAULT_MODEL } from '../../models/default-model.ts';
@@ -12,11 +12,11 @@ import { openCheckpoint } from '../../models/checkpoint.ts';
 import type { Checkpoint } from '../../models/types.ts';
 import { readCalibration } from '../../prune/calibration.ts';
 import { defaultSettings } from '../../prune/checkpoint-settings.ts';
+import { countParameters } from '../../prune/checkpoints.ts';
 import type { CheckpointSummary } from '../../prune/job.ts';
 import { readManifest } from '../../prune/manifest.ts';
 import { defaultProfile, profile } from '../../prune/profile.ts';
 import { pruneCheckpoint } from '../../prune/prune.ts';
-import { minedTriplets } from '../../prune/run.ts';
 import { Random } from '../../random.ts';
 import { Bm25 } from '../../text/bm25.ts';
 import { openNamedModel } from '../model.ts';
@@ -150,11 +150,12 @@ async function answer(
   const split = (vectors: readonly Float32Array[]) => ({ documents: vectors.slice(0, functions.length), queries: vectors.slice(functions.length) });
   const own = split(small.vectors);
   const whole = split(base.vectors);
+  const texts = new Bm25(functions.map(textOf));
   const answers = {
     // Of the functions the mean is at hand; of questions the calibration has it.
     'small cut, mean taken off': rankByCosine(takeOff(own.queries, calibration.query), subtractMean(own.documents), 3),
     'base model, as it is': rankByCosine(whole.queries, whole.documents, 3),
-    BM25: questions.map((question) => new Bm25(functions.map(textOf)).search(question, 3)),
+    BM25: questions.map((question) => texts.search(question, 3)),
   };
   for (const [i, question] of questions.entries()) {
     await print(`\n${question}\n`);
@@ -175,7 +176,7 @@ async function measurements(
 ): Promise<string> {
   const whole = {
     layersKept: checkpoint.config.numHiddenLayers,
-    parameters: [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    parameters: countParameters(checkpoint.tensors),
     bytes: [...checkpoint.tensors.values()].reduce((sum, { byteLength }) => sum + byteLength, 0),
   };
   const columns = [
