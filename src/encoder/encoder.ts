@@ -1,15 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Engine, Executable, Program } from '../engine/engine.ts';
-import type { TensorData } from '../engine/ops.ts';
 import { errors, throwIfCancelled } from '../errors.ts';
 import { findPrefix } from '../models/config.ts';
 import type { Checkpoint, DecoderConfig } from '../models/types.ts';
 import { planRuns, type Run } from './batching.ts';
-import { poolingWeights } from './pooling.ts';
 import { prepareText, type EncoderInput, type EncoderText } from './prompt.ts';
-import { rotaryTables } from './rope.ts';
 import type { EncoderSettings } from './settings.ts';
-import { decoderLayers, finalNorm } from './transformer.ts';
+import { pooledLayers, textFeeds, textInputs, type TextInput } from './texts.ts';
 
 export interface EncoderOptions extends EncoderSettings {
   /** How many layers of the checkpoint to use, from the first; all when undefined. */
@@ -29,14 +26,10 @@ export interface EncodedRun {
   readonly computed: number;
 }
 
-type Inputs = 'inputIds' | 'attentionBias' | 'cos' | 'sin' | 'pooling';
-
 /** Work of one run in float operations: about half a second on two cores, so that a cancel is seen soon. */
 const runOperations = 110e9;
 /** Longer runs gain nothing and hold more memory. */
 const mostRunTokens = 2048;
-/** Added to the score of a token that must not be seen; its weight underflows to an exact 0. */
-const hidden = -1e30;
 
 /** A decoder with its weights in memory that turns texts into vectors, [hiddenSize] float32, not normalized. */
 export class Encoder {
@@ -44,10 +37,10 @@ export class Encoder {
   readonly options: EncoderOptions;
   /** Vectors a text yields: 1, or the number of layers. */
   readonly outputs: number;
-  readonly #executable: Executable<Inputs, 'embeddings'>;
+  readonly #executable: Executable<TextInput, 'embeddings'>;
   readonly #runBudget: number;
 
-  private constructor(checkpoint: Checkpoint, options: EncoderOptions, executable: Executable<Inputs, 'embeddings'>) {
+  private constructor(checkpoint: Checkpoint, options: EncoderOptions, executable: Executable<TextInput, 'embeddings'>) {
     const layers = options.layers ?? checkpoint.config.numHiddenLayers;
     this.checkpoint = checkpoint;
     this.options = options;
@@ -87,7 +80,7 @@ export class Encoder {
       await setImmediate();
       throwIfCancelled(signal);
       const batch = run.map((place) => texts[place]!);
-      const { embeddings } = await this.#executable.run(this.#feeds(batch));
+      const { embeddings } = await this.#executable.run(textFeeds(this.checkpoint.config, this.options, batch));
       this.#checkFinite(embeddings.data, batch.length);
       yield {
         texts: run,
@@ -119,27 +112,6 @@ export class Encoder {
     await this.#executable.dispose();
   }
 
-  #feeds(batch: readonly EncoderText[]): Record<Inputs, TensorData> {
-    const { config } = this.checkpoint;
-    const rows = batch.length;
-    const length = Math.max(...batch.map((text) => text.ids.length));
-    const ids = new BigInt64Array(rows * length);
-    const pooling = new Float32Array(rows * length);
-    batch.forEach((text, row) => {
-      text.ids.forEach((id, i) => (ids[row * length + i] = BigInt(id)));
-      poolingWeights(text.pooled, this.options.pooling, pooling, row * length);
-    });
-    const { cos, sin } = rotaryTables(config, length);
-    const rotary = [length, config.headDim / 2];
-    return {
-      inputIds: { type: 'int64', data: ids, shape: [rows, length] },
-      attentionBias: this.options.attention === 'causal' ? causalBias(length) : paddingBias(batch, length),
-      cos: { type: 'float32', data: cos, shape: rotary },
-      sin: { type: 'float32', data: sin, shape: rotary },
-      pooling: { type: 'float32', data: pooling, shape: [rows, 1, length] },
-    };
-  }
-
   #checkFinite(embeddings: Float32Array, rows: number): void {
     const at = embeddings.findIndex((x) => !Number.isFinite(x));
     if (at < 0) return;
@@ -151,26 +123,16 @@ export class Encoder {
   }
 }
 
-/** The encoder as a program: layers, the shared final norm, and pooling as a matrix product, so that only vectors leave it. */
-function program(checkpoint: Checkpoint, layers: number, output: 'last' | 'every'): Program<Inputs, 'embeddings'> {
+/** The encoder as a program: only vectors leave it. */
+function program(checkpoint: Checkpoint, layers: number, output: 'last' | 'every'): Program<TextInput, 'embeddings'> {
   const { config } = checkpoint;
-  const half = config.headDim / 2;
   const prefix = findPrefix(checkpoint.tensors);
   return {
-    inputs: {
-      inputIds: { type: 'int64', shape: ['B', 'S'] },
-      attentionBias: { type: 'float32', shape: ['maskB', 1, 1, 'maskS', 'S'] },
-      cos: { type: 'float32', shape: ['S', half] },
-      sin: { type: 'float32', shape: ['S', half] },
-      pooling: { type: 'float32', shape: ['B', 1, 'S'] },
-    },
+    inputs: textInputs(config),
     weights: checkpoint.tensors,
     build: (ops, inputs, weight) => {
       const named = (name: string) => weight(prefix + name);
-      const stack = decoderLayers(ops, config, inputs, named, layers);
-      const pooled = (output === 'every' ? stack : stack.slice(-1)).map(
-        (layer) => ops.transpose(ops.matmul(inputs.pooling, finalNorm(ops, config, layer, named)), [1, 0, 2]), // [1,B,D]
-      );
+      const pooled = pooledLayers(ops, config, inputs, named, { layers, output }).map((layer) => ops.transpose(layer, [1, 0, 2]));
       return { embeddings: ops.concat(pooled, 0) }; // [L,B,D]
     },
   };
@@ -181,18 +143,4 @@ export function operationsPerToken(config: DecoderConfig, layers: number): numbe
   const { hiddenSize, headDim, numAttentionHeads, numKeyValueHeads, intermediateSize } = config;
   const attention = hiddenSize * headDim * (2 * numAttentionHeads + 2 * numKeyValueHeads);
   return 2 * layers * (attention + 3 * hiddenSize * intermediateSize);
-}
-
-/** [1,1,1,S,S]: a token sees itself and those before it. Padding stands on the right, where no real token looks. */
-function causalBias(length: number): TensorData {
-  const data = new Float32Array(length * length);
-  for (let row = 0; row < length; row++) data.fill(hidden, row * length + row + 1, (row + 1) * length);
-  return { type: 'float32', data, shape: [1, 1, 1, length, length] };
-}
-
-/** [B,1,1,1,S]: every token sees every real one. */
-function paddingBias(batch: readonly EncoderText[], length: number): TensorData {
-  const data = new Float32Array(batch.length * length);
-  batch.forEach((text, row) => data.fill(hidden, row * length + text.ids.length, (row + 1) * length));
-  return { type: 'float32', data, shape: [batch.length, 1, 1, 1, length] };
 }

@@ -13,6 +13,9 @@ export interface DecoderInputs<T> {
   readonly sin: T;
 }
 
+/** What an adapter adds to the output of a projection: x [B,S,in] of the module of this name gives [B,S,out], or nothing. */
+export type Adapt<T> = (module: string, x: T) => T | undefined;
+
 /**
  * The decoder, written once: the raw output of each of the first `layers` layers, [B,S,D] each, before the final norm.
  * `weight` gives a tensor by its name without the checkpoint's prefix.
@@ -23,12 +26,16 @@ export function decoderLayers<T>(
   inputs: DecoderInputs<T>,
   weight: (name: string) => T,
   layers: number,
+  adapt?: Adapt<T>,
 ): T[] {
   const family = families[config.family];
   const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, rmsNormEpsilon } = config;
   const groups = heads / kvHeads;
-  const project = (x: T, name: string, biased: boolean): T =>
-    ops.linear(x, weight(`${name}.weight`), biased ? weight(`${name}.bias`) : undefined);
+  const project = (x: T, name: string, biased: boolean): T => {
+    const y = ops.linear(x, weight(`${name}.weight`), biased ? weight(`${name}.bias`) : undefined);
+    const adapted = adapt?.(name, x);
+    return adapted === undefined ? y : ops.add(y, adapted);
+  };
 
   const outputs: T[] = [];
   let hidden = ops.embedding(weight(family.embedding), inputs.inputIds); // [B,S,D]
@@ -42,10 +49,13 @@ export function decoderLayers<T>(
     const v = project(x, names.value, config.attentionBias); // [B,S,KV*d]
     const byHead = (t: T, group: number): T =>
       ops.transpose(ops.reshape(t, [0, 0, kvHeads, group, headDim]), [0, 2, 3, 1, 4]); // [B,KV,group,S,d]
-    const scores = ops.matmul(byHead(q, groups), byHead(k, 1), { transposeB: true, alpha: 1 / Math.sqrt(headDim) }); // [B,KV,G,S,S]
-    const weights = ops.softmax(ops.add(scores, inputs.attentionBias)); // [B,KV,G,S,S]
-    const mixed = ops.matmul(weights, byHead(v, 1)); // [B,KV,G,S,d]
-    const joined = ops.reshape(ops.transpose(mixed, [0, 3, 1, 2, 4]), [0, 0, heads * headDim]); // [B,S,H*d]
+    // The query heads of a group stand under each other, so that each key head is one matrix product.
+    const queries = ops.reshape(byHead(q, groups), [0, 0, 1, -1, headDim]); // [B,KV,1,G*S,d]
+    const scores = ops.matmul(queries, byHead(k, 1), { transposeB: true, alpha: 1 / Math.sqrt(headDim) }); // [B,KV,1,G*S,S]
+    const weights = ops.softmax(ops.add(ops.reshape(scores, [0, 0, groups, -1, 0]), inputs.attentionBias)); // [B,KV,G,S,S]
+    const mixed = ops.matmul(ops.reshape(weights, [0, 0, 1, -1, 0]), byHead(v, 1)); // [B,KV,1,G*S,d]
+    const byGroup = ops.reshape(mixed, [0, 0, groups, -1, headDim]); // [B,KV,G,S,d]
+    const joined = ops.reshape(ops.transpose(byGroup, [0, 3, 1, 2, 4]), [0, 0, heads * headDim]); // [B,S,H*d]
     hidden = ops.add(hidden, project(joined, names.attentionOutput, config.attentionBias));
 
     // SwiGLU: down(silu(gate x) * up x)

@@ -17,8 +17,20 @@ export interface Executable<I extends string, O extends string> {
   dispose(): Promise<void>;
 }
 
+/** The output that holds the gradient of the loss by an input. */
+export type GradientOf<P extends string> = `gradient.${P}`;
+
 export interface Engine {
-  readonly name: 'onnx';
+  readonly name: 'onnx' | 'tensorflow';
   /** Errors: ENGINE when a graph is refused, NOT_FOUND when a weight's file is gone. */
   compile<I extends string, O extends string>(program: Program<I, O>): Promise<Executable<I, O>>;
+  /**
+   * The program with its backward pass: one run gives its outputs and the gradient of `loss`, an output with one
+   * element, by each of the `parameters`, in the input's own shape. Errors: as `compile`.
+   */
+  differentiate<I extends string, O extends string, P extends I>(
+    program: Program<I, O>,
+    loss: O,
+    parameters: readonly P[],
+  ): Promise<Executable<I, O | GradientOf<P>>>;
 }

@@ -26,12 +26,18 @@ export interface Ops<T> {
   logSoftmax(x: T): T;
   /** x * sigmoid(x). */
   silu(x: T): T;
+  /** x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x³))), the tanh form of GELU. */
+  gelu(x: T): T;
+  tanh(x: T): T;
   /** Square root of the sum of squares over the last axis, kept as an axis of 1. */
   norm(x: T): T;
   /** Sum over the last axis, which goes. */
   sum(x: T): T;
   /** Elementwise, with a number. */
   scale(x: T, factor: number): T;
+  shift(x: T, addend: number): T;
+  /** `length` places of an axis from `start` on. */
+  slice(x: T, axis: number, start: number, length: number): T;
   /** 0 keeps the axis at the same place, -1 takes what is left (once). */
   reshape(x: T, shape: readonly number[]): T;
   transpose(x: T, permutation: readonly number[]): T;

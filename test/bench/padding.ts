@@ -16,6 +16,7 @@ const idle: Engine = {
     run: async () => new Proxy({}, { get: () => ({ data: new Float32Array(), shape: [] }) }) as never,
     dispose: async () => {},
   }),
+  differentiate: () => Promise.reject(new Error('padding trains nothing')),
 };
 
 /** Share of computed tokens that are real when the data is profiled in whole batches. */

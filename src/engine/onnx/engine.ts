@@ -5,6 +5,7 @@ import { errors } from '../../errors.ts';
 import type { StoredTensor } from '../../models/types.ts';
 import type { Engine, Executable, Program } from '../engine.ts';
 import type { TensorData } from '../ops.ts';
+import { gradients } from './autodiff.ts';
 import { Graph, type Value } from './graph.ts';
 import { OnnxOps } from './ops.ts';
 import { serialize } from './serialize.ts';
@@ -16,10 +17,19 @@ export interface OnnxOptions {
 
 /** The engine over ONNX Runtime. */
 export function onnxEngine(options: OnnxOptions): Engine {
-  return { name: 'onnx', compile: async (program) => new OnnxExecutable(await load(program, options)) };
+  return {
+    name: 'onnx',
+    compile: async (program) => new OnnxExecutable(await load(program, options)),
+    differentiate: async (program, loss, parameters) => new OnnxExecutable(await load(program, options, { loss, parameters })),
+  };
 }
 
-async function load<I extends string, O extends string>(program: Program<I, O>, { threads }: OnnxOptions) {
+/** Makes the session of a program, with its backward pass where one is asked for. */
+async function load<I extends string, O extends string>(
+  program: Program<I, O>,
+  { threads }: OnnxOptions,
+  backward?: { readonly loss: O; readonly parameters: readonly I[] },
+): Promise<InferenceSession> {
   const graph = new Graph();
   const ops = new OnnxOps(graph);
   const inputs = {} as Record<I, Value>;
@@ -39,7 +49,15 @@ async function load<I extends string, O extends string>(program: Program<I, O>, 
     weights.set(name, value);
     return value;
   };
-  for (const [name, value] of entries(program.build(ops, inputs, weight))) graph.output(name, value);
+  const outputs = program.build(ops, inputs, weight);
+  for (const [name, value] of entries(outputs)) graph.output(name, value);
+  if (backward !== undefined) {
+    const { loss, parameters } = backward;
+    gradients(ops, outputs[loss], parameters.map((name) => inputs[name])).forEach((gradient, i) => {
+      if (gradient === undefined) throw new RangeError(`"${loss}" does not depend on "${parameters[i]}"`);
+      graph.output(`gradient.${parameters[i]}`, gradient);
+    });
+  }
   if (folders.size > 1)
     throw errors.unsupported(`The model's files lie in several folders (${[...folders].map((f) => basename(f)).join(', ')}): put them into one.`);
 

@@ -2,16 +2,18 @@ import type { StoredTensor } from '../../models/types.ts';
 import type { Dim, ElementType } from '../ops.ts';
 
 /**
- * Attributes of every ONNX operator we emit. The keys are the operator set: reverse-mode differentiation is a table
- * over them that the compiler checks.
+ * Attributes of the ONNX operators that a program is made of. The keys are the operator set: reverse-mode
+ * differentiation is a table over them that the compiler checks.
  */
-export interface OpAttributes {
+export interface ProgramOpAttributes {
   Add: Record<never, never>;
   Cast: { to: ElementType };
   Concat: { axis: number };
   Div: Record<never, never>;
   /** com.microsoft: alpha * a @ b, either transposed in its last two axes. */
   FusedMatMul: { transA: 0 | 1; transB: 0 | 1; alpha: number };
+  /** com.microsoft: the tanh form of GELU. */
+  FastGelu: Record<never, never>;
   Gather: { axis: number };
   LogSoftmax: { axis: number };
   Mul: Record<never, never>;
@@ -24,10 +26,32 @@ export interface OpAttributes {
   RotaryEmbedding: { interleaved: 0; num_heads: number };
   /** Outputs the normalized tensor and the inverse deviation that its backward needs. */
   SimplifiedLayerNormalization: { axis: number; epsilon: number };
+  /** Inputs: data, starts, ends, axes. */
+  Slice: Record<never, never>;
   Softmax: { axis: number };
   Sub: Record<never, never>;
+  Tanh: Record<never, never>;
   Transpose: { perm: readonly number[] };
 }
+
+/** Attributes of the operators that only backward passes emit. */
+interface BackwardOpAttributes {
+  /** Zeros. */
+  ConstantOfShape: Record<never, never>;
+  Exp: Record<never, never>;
+  Expand: Record<never, never>;
+  Neg: Record<never, never>;
+  /** Inputs: data, and the zeros to put before and after each axis. */
+  Pad: Record<never, never>;
+  ScatterND: { reduction: 'add' };
+  /** Lengths of the axes from `start` to before `end`. */
+  Shape: { start: number; end: number };
+  Sigmoid: Record<never, never>;
+}
+
+export type OpAttributes = ProgramOpAttributes & BackwardOpAttributes;
+
+export type ProgramOp = keyof ProgramOpAttributes;
 
 export type OpName = keyof OpAttributes;
 
@@ -39,14 +63,14 @@ export interface Value {
 }
 
 /** One operator call, with all that a backward rule needs to know of it. */
-export type Node = {
-  [K in OpName]: {
-    readonly op: K;
-    readonly inputs: readonly Value[];
-    readonly outputs: readonly Value[];
-    readonly attributes: OpAttributes[K];
-  };
-}[OpName];
+export interface NodeOf<K extends OpName> {
+  readonly op: K;
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly attributes: OpAttributes[K];
+}
+
+export type Node = { [K in OpName]: NodeOf<K> }[OpName];
 
 /** A value known when the graph is made: small and held in it, or a tensor of a checkpoint's file. */
 export type Constant =
@@ -80,6 +104,13 @@ export class Graph {
     const value: Value = { name: this.#fresh('shape'), type: 'int64', shape: [data.length] };
     this.constants.push({ value, kind: 'int64', data });
     return value;
+  }
+
+  /** What an int64 constant of this graph holds. */
+  numbersOf(value: Value): readonly number[] {
+    const constant = this.constants.find((known) => known.value === value);
+    if (constant?.kind !== 'int64') throw new RangeError(`"${value.name}" is no constant`);
+    return constant.data;
   }
 
   scalar(data: number): Value {

@@ -4,17 +4,17 @@ import { axisOf, broadcast, multiplied, reshaped } from './shapes.ts';
 
 /** Emits the ONNX nodes of each operation into a graph. Weights in 16 bits are widened where they are used. */
 export class OnnxOps implements Ops<Value> {
-  readonly #graph: Graph;
+  readonly graph: Graph;
   readonly #widened = new Map<Value, Value>();
   #firstPosition: Value | undefined;
 
   constructor(graph: Graph) {
-    this.#graph = graph;
+    this.graph = graph;
   }
 
   embedding(table: Value, ids: Value): Value {
     // Gathered before it is widened: only the rows asked for grow.
-    const [rows] = this.#graph.node('Gather', [table, ids], { axis: 0 }, [
+    const [rows] = this.graph.node('Gather', [table, ids], { axis: 0 }, [
       { type: table.type, shape: [...ids.shape, ...table.shape.slice(1)] },
     ]) as [Value];
     return this.#wide(rows);
@@ -27,28 +27,28 @@ export class OnnxOps implements Ops<Value> {
 
   matmul(a: Value, b: Value, { transposeB = false, alpha = 1 }: { transposeB?: boolean; alpha?: number } = {}): Value {
     const attributes = { transA: 0, transB: transposeB ? 1 : 0, alpha } as const;
-    return this.#one('FusedMatMul', [a, b], attributes, multiplied(a.shape, b.shape, transposeB));
+    return this.one('FusedMatMul', [a, b], attributes, multiplied(a.shape, b.shape, transposeB));
   }
 
   add(a: Value, b: Value): Value {
-    return this.#one('Add', [a, b], {}, broadcast(a.shape, b.shape));
+    return this.one('Add', [a, b], {}, broadcast(a.shape, b.shape));
   }
 
   mul(a: Value, b: Value): Value {
-    return this.#one('Mul', [a, b], {}, broadcast(a.shape, b.shape));
+    return this.one('Mul', [a, b], {}, broadcast(a.shape, b.shape));
   }
 
   div(a: Value, b: Value): Value {
-    return this.#one('Div', [a, b], {}, broadcast(a.shape, b.shape));
+    return this.one('Div', [a, b], {}, broadcast(a.shape, b.shape));
   }
 
   sub(a: Value, b: Value): Value {
-    return this.#one('Sub', [a, b], {}, broadcast(a.shape, b.shape));
+    return this.one('Sub', [a, b], {}, broadcast(a.shape, b.shape));
   }
 
   rmsNorm(x: Value, gain: Value, epsilon: number): Value {
     const inverseDeviation = [...x.shape.slice(0, -1), 1];
-    const [y] = this.#graph.node('SimplifiedLayerNormalization', [this.#wide(x), this.#wide(gain)], { axis: -1, epsilon }, [
+    const [y] = this.graph.node('SimplifiedLayerNormalization', [this.#wide(x), this.#wide(gain)], { axis: -1, epsilon }, [
       { type: 'float32', shape: x.shape },
       { type: 'float32', shape: inverseDeviation },
     ]) as [Value, Value];
@@ -56,40 +56,57 @@ export class OnnxOps implements Ops<Value> {
   }
 
   rotary(x: Value, cos: Value, sin: Value, heads: number): Value {
-    this.#firstPosition ??= this.#graph.int64([0]);
-    return this.#one('RotaryEmbedding', [x, this.#firstPosition, cos, sin], { interleaved: 0, num_heads: heads }, x.shape);
+    this.#firstPosition ??= this.graph.int64([0]);
+    return this.one('RotaryEmbedding', [x, this.#firstPosition, cos, sin], { interleaved: 0, num_heads: heads }, x.shape);
   }
 
   softmax(x: Value): Value {
-    return this.#one('Softmax', [x], { axis: -1 }, x.shape);
+    return this.one('Softmax', [x], { axis: -1 }, x.shape);
   }
 
   logSoftmax(x: Value): Value {
-    return this.#one('LogSoftmax', [x], { axis: -1 }, x.shape);
+    return this.one('LogSoftmax', [x], { axis: -1 }, x.shape);
   }
 
   silu(x: Value): Value {
-    return this.#one('QuickGelu', [x], { alpha: 1 }, x.shape);
+    return this.one('QuickGelu', [x], { alpha: 1 }, x.shape);
+  }
+
+  gelu(x: Value): Value {
+    return this.one('FastGelu', [x], {}, x.shape);
+  }
+
+  tanh(x: Value): Value {
+    return this.one('Tanh', [x], {}, x.shape);
   }
 
   norm(x: Value): Value {
-    return this.#one('ReduceL2', [x], { axes: [-1], keepdims: 1 }, [...x.shape.slice(0, -1), 1]);
+    return this.one('ReduceL2', [x], { axes: [-1], keepdims: 1 }, [...x.shape.slice(0, -1), 1]);
   }
 
   sum(x: Value): Value {
-    return this.#one('ReduceSum', [x, this.#graph.int64([-1])], { keepdims: 0 }, x.shape.slice(0, -1));
+    return this.one('ReduceSum', [x, this.graph.int64([-1])], { keepdims: 0 }, x.shape.slice(0, -1));
   }
 
   scale(x: Value, factor: number): Value {
-    return this.#one('Mul', [x, this.#graph.scalar(factor)], {}, x.shape);
+    return this.one('Mul', [x, this.graph.scalar(factor)], {}, x.shape);
+  }
+
+  shift(x: Value, addend: number): Value {
+    return this.one('Add', [x, this.graph.scalar(addend)], {}, x.shape);
+  }
+
+  slice(x: Value, axis: number, start: number, length: number): Value {
+    const bounds = [[start], [start + length], [axis]].map((bound) => this.graph.int64(bound));
+    return this.one('Slice', [x, ...bounds], {}, x.shape.with(axis, length));
   }
 
   reshape(x: Value, shape: readonly number[]): Value {
-    return this.#one('Reshape', [x, this.#graph.int64(shape)], {}, reshaped(x.shape, shape));
+    return this.one('Reshape', [x, this.graph.int64(shape)], {}, reshaped(x.shape, shape));
   }
 
   transpose(x: Value, permutation: readonly number[]): Value {
-    return this.#one('Transpose', [x], { perm: permutation }, permutation.map((axis) => axisOf(x.shape, axis)));
+    return this.one('Transpose', [x], { perm: permutation }, permutation.map((axis) => axisOf(x.shape, axis)));
   }
 
   concat(parts: readonly Value[], axis: number): Value {
@@ -97,12 +114,13 @@ export class OnnxOps implements Ops<Value> {
     if (first === undefined) throw new RangeError('nothing to concatenate');
     const lengths = parts.map((part) => axisOf(part.shape, axis));
     const length = lengths.every((dim) => typeof dim === 'number') ? lengths.reduce((a, b) => a + b, 0) : lengths.join('+');
-    return this.#one('Concat', parts, { axis }, first.shape.with(axis, length));
+    return this.one('Concat', parts, { axis }, first.shape.with(axis, length));
   }
 
-  #one<K extends OpName>(op: K, inputs: readonly Value[], attributes: OpAttributes[K], shape: readonly Dim[]): Value {
+  /** A node with one float32 output of this shape; inputs in 16 bits are widened. */
+  one<K extends OpName>(op: K, inputs: readonly Value[], attributes: OpAttributes[K], shape: readonly Dim[]): Value {
     const wide = inputs.map((input) => this.#wide(input));
-    const [y] = this.#graph.node(op, wide, attributes, [{ type: 'float32', shape }]) as [Value];
+    const [y] = this.graph.node(op, wide, attributes, [{ type: 'float32', shape }]) as [Value];
     return y;
   }
 
@@ -110,7 +128,7 @@ export class OnnxOps implements Ops<Value> {
     if (value.type === 'float32' || value.type === 'int64') return value;
     const known = this.#widened.get(value);
     if (known !== undefined) return known;
-    const [wide] = this.#graph.node('Cast', [value], { to: 'float32' }, [{ type: 'float32', shape: value.shape }]) as [Value];
+    const [wide] = this.graph.node('Cast', [value], { to: 'float32' }, [{ type: 'float32', shape: value.shape }]) as [Value];
     this.#widened.set(value, wide);
     return wide;
   }

@@ -15,7 +15,7 @@ const elementTypes: Readonly<Record<ElementType, number>> = {
 };
 
 /** The operators of ONNX Runtime's own domain; the rest are ONNX's. */
-const contributed: ReadonlySet<OpName> = new Set(['FusedMatMul', 'QuickGelu', 'RotaryEmbedding']);
+const contributed: ReadonlySet<OpName> = new Set(['FastGelu', 'FusedMatMul', 'QuickGelu', 'RotaryEmbedding']);
 
 /** ONNX operator set 17 is the last in which the reductions take their axes as an attribute. */
 const operatorSets = [
@@ -79,6 +79,7 @@ const floats: ReadonlySet<string> = new Set(['alpha', 'epsilon']);
 
 function attribute(op: OpName, name: string, value: number | string | readonly number[]): onnxProto.onnx.IAttributeProto {
   if (op === 'Cast') return { name, type: AttributeType.INT, i: elementTypes[value as ElementType] };
+  if (typeof value === 'string') return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value) };
   if (typeof value === 'object') return { name, type: AttributeType.INTS, ints: [...value] };
   if (floats.has(name)) return { name, type: AttributeType.FLOAT, f: value as number };
   return { name, type: AttributeType.INT, i: value as number };
