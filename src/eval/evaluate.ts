@@ -1,4 +1,4 @@
-import { takeOff, type Calibration } from '../encoder/calibration.ts';
+import { applyCalibration, type Calibration } from '../encoder/calibration.ts';
 import type { Encoder } from '../encoder/encoder.ts';
 import { vectorsOf } from '../encoder/vectors.ts';
 import type { CheckpointEncoderSettings } from '../prune/manifest.ts';
@@ -78,8 +78,8 @@ export async function* evaluateEncoder(
   }
   const queries = vectors.slice(0, corpus.queries.length);
   const documents = vectors.slice(corpus.queries.length);
-  const centredQueries = calibration === undefined ? subtractMean(queries) : takeOff(queries, calibration.query);
-  const centredDocuments = calibration === undefined ? subtractMean(documents) : takeOff(documents, calibration.document);
+  const centredQueries = calibration === undefined ? subtractMean(queries) : applyCalibration(calibration, 'query', queries);
+  const centredDocuments = calibration === undefined ? subtractMean(documents) : applyCalibration(calibration, 'document', documents);
 
   const raw = places(rankByCosine(queries, documents, depth));
   const centred = places(rankByCosine(centredQueries, centredDocuments, depth));

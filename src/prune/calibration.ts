@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Calibration } from '../encoder/calibration.ts';
+import type { AffineMap, Calibration } from '../encoder/calibration.ts';
 import { errors } from '../errors.ts';
 import { readSafetensors } from '../models/safetensors.ts';
 import { readTensor } from '../models/tensor-data.ts';
@@ -11,11 +11,12 @@ export async function readCalibration(checkpoint: Checkpoint, manifest: Manifest
   if (manifest?.calibrated !== true) return undefined;
   const path = join(checkpoint.directory, calibrationFile);
   const tensors = await readSafetensors(path);
-  const mean = async (name: string): Promise<Float32Array> => {
+  const minus = async (name: string): Promise<AffineMap> => {
     const tensor = tensors.get(name);
     if (tensor === undefined || tensor.shape.at(-1) !== checkpoint.config.hiddenSize || tensor.shape.length !== 2 || tensor.shape[0] !== 1)
       throw errors.badModelFile(`${path} does not hold ${name} of ${checkpoint.config.hiddenSize} numbers: prune the model again.`);
-    return readTensor(tensor);
+    return { weight: undefined, bias: (await readTensor(tensor)).map((x) => -x) };
   };
-  return { query: await mean(calibrationTensors.query), document: await mean(calibrationTensors.document) };
+  const maps = { query: await minus(calibrationTensors.query), document: await minus(calibrationTensors.document) };
+  return { kind: 'router', components: 0, maps };
 }

@@ -105,8 +105,8 @@ describe('pruneCheckpoint', () => {
     await prune(llama, 3, folder.path('cut'), { means });
     const cut = await openCheckpoint(folder.path('cut'));
     const calibration = (await readCalibration(cut, await readManifest(folder.path('cut'))))!;
-    expect([...new Set(calibration.query)]).toEqual([2]);
-    expect([...new Set(calibration.document)]).toEqual([9]);
+    expect([...new Set(calibration.maps.query.bias)]).toEqual([-2]);
+    expect([...new Set(calibration.maps.document.bias)]).toEqual([-9]);
   });
 });
 

@@ -5,7 +5,7 @@ import { collectFunctions } from '../../data/sources.ts';
 import type { FunctionChunk } from '../../data/functions.ts';
 import { errors } from '../../errors.ts';
 import { mine, minedTriplets } from '../../data/mine.ts';
-import { takeOff } from '../../encoder/calibration.ts';
+import { applyCalibration } from '../../encoder/calibration.ts';
 import { rankByCosine, subtractMean } from '../../eval/cosine.ts';
 import { DEFAULT_MODEL } from '../../models/default-model.ts';
 import { openCheckpoint } from '../../models/checkpoint.ts';
@@ -153,7 +153,7 @@ async function answer(
   const texts = new Bm25(functions.map(textOf));
   const answers = {
     // Of the functions the mean is at hand; of questions the calibration has it.
-    'small cut, mean taken off': rankByCosine(takeOff(own.queries, calibration.query), subtractMean(own.documents), 3),
+    'small cut, mean taken off': rankByCosine(applyCalibration(calibration, 'query', own.queries), subtractMean(own.documents), 3),
     'base model, as it is': rankByCosine(whole.queries, whole.documents, 3),
     BM25: questions.map((question) => texts.search(question, 3)),
   };
