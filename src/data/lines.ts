@@ -8,12 +8,27 @@ import { errors, L3PruneError, throwIfCancelled } from '../errors.ts';
 /** A longer line is rejected without being held: no text to embed comes near it. */
 export const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
-/** A line of a data file that is not blank: its text, or why it has none. `number` is 1-based. */
+/** Where something lies in a stream of bytes. */
+export interface Place {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/**
+ * A line of a data file that is not blank: its text, or why it has none. `number` is 1-based, `place` is the line without
+ * its newline in the file as it is after unpacking.
+ */
 export type Line =
-  | { readonly number: number; readonly text: string; readonly problem?: undefined }
+  | { readonly number: number; readonly text: string; readonly place: Place; readonly problem?: undefined }
   | { readonly number: number; readonly problem: string };
 
+/** Told now and then how many bytes of a file, as it lies on the disk, have been read. */
+export type OnBytes = (read: number) => void;
+
 const DATA_FILE = /\.jsonl(\.gz)?$/i;
+
+/** What a data file is called without its folder and ending: `allnli` for `data/allnli.jsonl.gz`. */
+export const dataName = (file: string): string => path.basename(file).replace(DATA_FILE, '');
 const NEWLINE = 0x0a;
 
 /**
@@ -41,12 +56,12 @@ export async function dataFiles(location: string): Promise<string[]> {
  *
  * @throws NOT_FOUND, BAD_DATA (a gzip that is truncated, corrupt or followed by something else; UTF-16) or CANCELLED
  */
-export async function* readLines(file: string, signal?: AbortSignal): AsyncGenerator<Line> {
+export async function* readLines(file: string, signal?: AbortSignal, onBytes?: OnBytes): AsyncGenerator<Line> {
   throwIfCancelled(signal);
   const compressed = await isGzip(file);
   let line = 0;
   for await (const found of splitLines(
-    chunksOf(file, compressed, signal, () => line),
+    chunksOf(file, compressed, { signal, onBytes, linesRead: () => line }),
     signal,
   )) {
     line = found.number;
@@ -57,16 +72,19 @@ export async function* readLines(file: string, signal?: AbortSignal): AsyncGener
 /** Cuts bytes into lines as `readLines` does; where numbers are missing, those lines were blank. */
 export async function* splitLines(chunks: AsyncIterable<Buffer>, signal?: AbortSignal): AsyncGenerator<Line> {
   let line = 0;
+  let offset = 0;
   let held: Buffer[] = [];
   let heldBytes = 0; // Counts on when the line is too long to be held.
   const take = (end: Buffer): Line | undefined => {
     line++;
     const bytes = heldBytes + end.length;
     const whole = held.length === 0 ? end : Buffer.concat([...held, end]);
+    const place = { offset, bytes };
+    offset += bytes + 1;
     held = [];
     heldBytes = 0;
     if (bytes > MAX_LINE_BYTES) return { number: line, problem: `is longer than ${MAX_LINE_BYTES / 1024 / 1024} MB` };
-    return decode(whole, line);
+    return decode(whole, line, place);
   };
   for await (const chunk of chunks) {
     throwIfCancelled(signal);
@@ -90,9 +108,9 @@ export async function* splitLines(chunks: AsyncIterable<Buffer>, signal?: AbortS
 async function* chunksOf(
   file: string,
   compressed: boolean,
-  signal: AbortSignal | undefined,
-  linesRead: () => number,
+  options: { signal: AbortSignal | undefined; onBytes: OnBytes | undefined; linesRead: () => number },
 ): AsyncGenerator<Buffer> {
+  const { signal, onBytes, linesRead } = options;
   const source = createReadStream(file, { highWaterMark: 256 * 1024 });
   const gunzip = compressed ? createGunzip({ chunkSize: 256 * 1024 }) : undefined;
   // The callback is there because pipeline() asks for one: the error arrives at the loop below as well.
@@ -100,7 +118,10 @@ async function* chunksOf(
   const stop = (): void => void source.destroy();
   signal?.addEventListener('abort', stop, { once: true });
   try {
-    for await (const chunk of gunzip ?? source) yield chunk as Buffer;
+    for await (const chunk of gunzip ?? source) {
+      onBytes?.(source.bytesRead);
+      yield chunk as Buffer;
+    }
     // zlib ends quietly at bytes after the last member that are no member.
     if (gunzip !== undefined && gunzip.bytesWritten < (await stat(file)).size)
       throw errors.badData(`${file} holds bytes after the end of its gzip stream (line ${linesRead()}): make or fetch it again.`);
@@ -120,8 +141,12 @@ async function* chunksOf(
   }
 }
 
-/** Tells gzip by its first two bytes, because names lie, and refuses what no reader of ours can take. */
-async function isGzip(file: string): Promise<boolean> {
+/**
+ * Tells gzip by its first two bytes, because names lie, and refuses what no reader of ours can take.
+ *
+ * @throws NOT_FOUND, BAD_DATA
+ */
+export async function isGzip(file: string): Promise<boolean> {
   const handle = await open(file).catch((cause: unknown) => {
     throw unreadable(file, cause);
   });
@@ -140,7 +165,7 @@ async function isGzip(file: string): Promise<boolean> {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-function decode(bytes: Buffer, number: number): Line | undefined {
+function decode(bytes: Buffer, number: number, place: Place): Line | undefined {
   let text: string;
   try {
     text = utf8.decode(bytes);
@@ -148,7 +173,7 @@ function decode(bytes: Buffer, number: number): Line | undefined {
     return { number, problem: 'is not valid UTF-8' };
   }
   if (number === 1 && text.startsWith('\uFEFF')) text = text.slice(1);
-  return text.trim() === '' ? undefined : { number, text };
+  return text.trim() === '' ? undefined : { number, text, place };
 }
 
 function unreadable(location: string, cause: unknown): L3PruneError {

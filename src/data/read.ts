@@ -1,39 +1,17 @@
 import { createHash } from 'node:crypto';
-import * as z from 'zod';
 import { errors } from '../errors.ts';
 import { Random } from '../random.ts';
 import { dataFiles } from './lines.ts';
-import { anyText, isRejected, readRows, Rejections, textField } from './rows.ts';
+import { isRejected, readRows, Rejections } from './rows.ts';
+import { tripletRow } from './triplet-schema.ts';
 import { canonicalRow, type Triplet, type TripletSet } from './triplet.ts';
 
 /** More text than this is not held at once: `sampleTriplets` takes as many rows as fit from a file of any size. */
 const MAX_HELD_CHARACTERS = 512 * 1024 * 1024;
 
-const listOf = (field: string) => z.preprocess((value) => (Array.isArray(value) ? value : [value]), z.array(textField(field)));
-
-/** A row as people write it; other fields are allowed and ignored. */
-const tripletSchema = z
-  .object(
-    {
-      query: textField('query'),
-      positive: listOf('positive').refine((texts) => texts.length > 0, 'positive is empty'),
-      negative: listOf('negative').optional(),
-      negatives: listOf('negatives').optional(),
-      instruction: anyText('instruction').nullish(),
-    },
-    { error: 'is not a JSON object' },
-  )
-  .transform((row): Triplet => {
-    const negatives = [...(row.negative ?? []), ...(row.negatives ?? [])];
-    const triplet = { query: row.query, positive: row.positive[0] as string, negatives };
-    return row.instruction?.trim() ? { ...triplet, instruction: row.instruction } : triplet;
-  })
-  .refine((triplet) => triplet.negatives.length > 0, 'negative is missing');
-
 /**
- * Reads training triplets: a `.jsonl` or `.jsonl.gz` file, or a folder of them in the order of their names. A row has
- * `query`, `positive` (a text, or a list of which the first counts), `negative` or `negatives` (a text or a list) and
- * perhaps an `instruction`. A row that cannot be used is left out and named with its line and a reason.
+ * Reads triplets, at least one negative each: a `.jsonl` or `.jsonl.gz` file, or a folder of them in the order of their
+ * names. A row is as `tripletRow` says; one that cannot be used is left out and named with its line and a reason.
  *
  * @param options.limit stops after that many accepted rows
  * @throws NOT_FOUND, BAD_DATA (nothing usable, or a broken gzip), TOO_LARGE (more text than is held at once), CANCELLED
@@ -94,7 +72,7 @@ async function scan(
   let accepted = 0;
   const finished = () => ({ rejected: rejections.rows, fingerprint: hash.digest('hex') });
   for (const file of await dataFiles(location)) {
-    for await (const row of readRows(file, tripletSchema, signal)) {
+    for await (const row of readRows(file, tripletRow, signal)) {
       if (isRejected(row)) {
         rejections.add(row);
         continue;

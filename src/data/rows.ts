@@ -1,11 +1,22 @@
 import path from 'node:path';
 import * as z from 'zod';
 import { errors } from '../errors.ts';
-import { readLines } from './lines.ts';
+import { readLines, type Place, type OnBytes } from './lines.ts';
 import type { RejectedRow } from './triplet.ts';
 
-/** A row of a data file: its value, or why it was left out. */
-export type Row<T> = { readonly value: T; readonly file: string; readonly line: number } | RejectedRow;
+/** A row of a data file that can be used: its value, and the line it stands in. */
+export interface AcceptedRow<T> {
+  readonly value: T;
+  readonly file: string;
+  /** 1-based. */
+  readonly line: number;
+  readonly text: string;
+  /** Where `text` lies in the unpacked file. */
+  readonly place: Place;
+}
+
+/** A row of a data file, or why it was left out. */
+export type Row<T> = AcceptedRow<T> | RejectedRow;
 
 /** Tells the two kinds of row apart. */
 export const isRejected = (row: Row<unknown>): row is RejectedRow => 'reason' in row;
@@ -18,7 +29,7 @@ export const anyText = (field: string): z.ZodString =>
   z
     .string({ error: ({ input }) => (input === undefined ? `${field} is missing` : `${field} is not a text`) })
     .refine((text) => !text.includes('\0'), `${field} holds a NUL`)
-    .refine((text) => !/\p{Surrogate}/u.test(text), `${field} holds half of a surrogate pair`);
+    .refine((text) => text.isWellFormed(), `${field} holds half of a surrogate pair`);
 
 /** The same, and not blank. */
 export const textField = (field: string): z.ZodString => anyText(field).refine((text) => text.trim() !== '', `${field} is empty`);
@@ -29,24 +40,33 @@ export const textField = (field: string): z.ZodString => anyText(field).refine((
  *
  * @throws what `readLines` throws
  */
-export async function* readRows<T>(file: string, schema: z.ZodType<T>, signal?: AbortSignal): AsyncGenerator<Row<T>> {
-  for await (const line of readLines(file, signal)) {
-    yield line.problem === undefined
-      ? checked(line.text, schema, file, line.number)
-      : { file, line: line.number, reason: line.problem };
+export async function* readRows<T>(
+  file: string,
+  schema: z.ZodType<T>,
+  signal?: AbortSignal,
+  onBytes?: OnBytes,
+): AsyncGenerator<Row<T>> {
+  for await (const line of readLines(file, signal, onBytes)) {
+    if (line.problem !== undefined) {
+      yield { file, line: line.number, reason: line.problem };
+      continue;
+    }
+    const parsed = parseRow(line.text, schema);
+    if ('value' in parsed) yield { value: parsed.value, file, line: line.number, text: line.text, place: line.place };
+    else yield { file, line: line.number, reason: parsed.reason };
   }
 }
 
-function checked<T>(text: string, schema: z.ZodType<T>, file: string, line: number): Row<T> {
+/** The value of one row's text, or why it has none. */
+export function parseRow<T>(text: string, schema: z.ZodType<T>): { readonly value: T } | { readonly reason: string } {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
-    return { file, line, reason: 'is not valid JSON' };
+    return { reason: 'is not valid JSON' };
   }
   const result = schema.safeParse(json);
-  if (result.success) return { value: result.data, file, line };
-  return { file, line, reason: result.error.issues[0]?.message ?? 'is not what it should be' };
+  return result.success ? { value: result.data } : { reason: result.error.issues[0]?.message ?? 'is not what it should be' };
 }
 
 /** Collects rejected rows, and stops where there are too many to be named. */

@@ -2,7 +2,7 @@
 export interface Triplet {
   readonly query: string;
   readonly positive: string;
-  /** At least one, none empty. */
+  /** None of them empty; a profile's rows have at least one, rows to train on perhaps none. */
   readonly negatives: readonly string[];
   /** What stands before the query, without separator; undefined for none. */
   readonly instruction?: string;
