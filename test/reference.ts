@@ -31,6 +31,22 @@ export interface Reference {
   readonly empty: readonly ReferenceInput[];
   readonly triplets: ReadonlyArray<Readonly<Record<'query' | 'positive' | 'negative', ReferenceInput>>>;
   readonly batch_size: number;
+  /** A training run of the model cut to `prune_to` layers; its arrays are `grad.*` and `adamw.*`. */
+  readonly lora: {
+    readonly prune_to: number;
+    readonly scale: number;
+    readonly loss: number;
+    readonly embedding_inputs: readonly number[];
+    readonly adamw: {
+      readonly lr: number;
+      readonly clip: number;
+      readonly warmup: number;
+      readonly total: number;
+      readonly weight_decay: number;
+      readonly steps: ReadonlyArray<{ readonly batch: number; readonly lr: number; readonly loss: number; readonly grad_norm: number }>;
+      readonly loss_after: number;
+    };
+  };
   readonly losses: Readonly<Record<Attention, Readonly<Record<string, { losses: number[]; small: number; large: number }>>>>;
 }
 

@@ -59,7 +59,7 @@ export class Encoder {
       throw errors.usage(
         `A length of ${options.maxLength} tokens is not possible: the model reads 1 to ${config.maxPositionEmbeddings}.`,
       );
-    return new Encoder(checkpoint, options, await engine.compile(program(checkpoint, layers, options.output)));
+    return new Encoder(checkpoint, options, await engine.compile(program(checkpoint, layers, options)));
   }
 
   /** Tokenizes a text and marks what is pooled. Errors: NOTHING_TO_POOL. */
@@ -124,11 +124,11 @@ export class Encoder {
 }
 
 /** The encoder as a program: only vectors leave it. */
-function program(checkpoint: Checkpoint, layers: number, output: 'last' | 'every'): Program<TextInput, 'embeddings'> {
+function program(checkpoint: Checkpoint, layers: number, { attention, output }: EncoderOptions): Program<TextInput, 'embeddings'> {
   const { config } = checkpoint;
   const prefix = findPrefix(checkpoint.tensors);
   return {
-    inputs: textInputs(config),
+    inputs: textInputs(config, attention),
     weights: checkpoint.tensors,
     build: (ops, inputs, weight) => {
       const named = (name: string) => weight(prefix + name);

@@ -3,7 +3,7 @@ import type { DecoderConfig } from '../models/types.ts';
 import { poolingWeights } from './pooling.ts';
 import type { EncoderText } from './prompt.ts';
 import { rotaryTables } from './rope.ts';
-import type { EncoderSettings } from './settings.ts';
+import type { Attention, EncoderSettings } from './settings.ts';
 import { decoderLayers, finalNorm, type Adapt, type DecoderInputs } from './transformer.ts';
 
 /** What a program is fed of B texts padded on the right to S tokens. */
@@ -13,10 +13,10 @@ export type TextInput = keyof DecoderInputs<unknown> | 'pooling';
 const hidden = -1e30;
 
 /** The inputs of a program that reads texts. `B` and `S` are the names of the axes: one pair a group of texts. */
-export function textInputs({ headDim }: DecoderConfig, B = 'B', S = 'S'): Record<TextInput, InputSpec> {
+export function textInputs({ headDim }: DecoderConfig, attention: Attention, B = 'B', S = 'S'): Record<TextInput, InputSpec> {
   return {
     inputIds: { type: 'int64', shape: [B, S] },
-    attentionBias: { type: 'float32', shape: [`mask${B}`, 1, 1, `mask${S}`, S] },
+    attentionBias: { type: 'float32', shape: attention === 'causal' ? [1, 1, 1, S, S] : [B, 1, 1, 1, S] },
     cos: { type: 'float32', shape: [S, headDim / 2] },
     sin: { type: 'float32', shape: [S, headDim / 2] },
     pooling: { type: 'float32', shape: [B, 1, S] },

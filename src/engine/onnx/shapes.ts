@@ -18,18 +18,27 @@ export function reshaped(from: readonly Dim[], to: readonly number[]): Dim[] {
   const kept = to.map((length, axis): Dim => (length === 0 ? axisOf(from, axis) : length));
   const hole = kept.indexOf(-1);
   if (hole < 0) return kept;
-  // Named axes that appear on both sides cancel; what is left must be numbers, or one product gets a name of its own.
-  const source = [...from];
-  for (const dim of kept) {
-    const at = typeof dim === 'string' ? source.indexOf(dim) : -1;
-    if (at >= 0) source.splice(at, 1);
+  const whole = factorsOf(from);
+  const known = factorsOf(kept.filter((_, axis) => axis !== hole));
+  const names = [...whole.names];
+  for (const name of known.names) {
+    const at = names.indexOf(name);
+    if (at < 0) throw new RangeError(`[${from}] cannot be reshaped to [${to}]`);
+    names.splice(at, 1);
   }
-  const known = kept.reduce<number>((product, dim) => (typeof dim === 'number' && dim > 0 ? product * dim : product), 1);
-  const names = source.filter((dim) => typeof dim === 'string');
-  const length = source.reduce<number>((product, dim) => (typeof dim === 'number' ? product * dim : product), 1) / known;
-  if (names.length === 0 && !Number.isInteger(length)) throw new RangeError(`[${from}] cannot be reshaped to [${to}]`);
-  kept[hole] = names.length === 0 ? length : [...names, ...(length === 1 ? [] : [length])].join('*');
+  const length = whole.length / known.length;
+  if (!Number.isInteger(length)) throw new RangeError(`[${from}] cannot be reshaped to [${to}]`);
+  kept[hole] = names.length === 0 ? length : [...(length === 1 ? [] : [length]), ...names.sort()].join('*');
   return kept;
+}
+
+/** How many elements a shape has: a number, times the lengths that names stand for. */
+function factorsOf(shape: readonly Dim[]): { length: number; names: string[] } {
+  const factors = shape.flatMap((dim) => String(dim).split('*'));
+  const isNumber = (factor: string): boolean => /^\d+$/.test(factor);
+  const names = factors.filter((factor) => !isNumber(factor));
+  const length = factors.filter(isNumber).reduce((product, factor) => product * Number(factor), 1);
+  return { length, names };
 }
 
 /** The shape of a [...,M,K] @ b [...,K,N], or of b as [...,N,K] when `transposeB`. */

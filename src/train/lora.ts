@@ -1,0 +1,102 @@
+import type { InputSpec, Ops } from '../engine/ops.ts';
+import type { Adapt } from '../encoder/transformer.ts';
+import { families } from '../encoder/family.ts';
+import type { DecoderConfig } from '../models/types.ts';
+import type { Random } from '../random.ts';
+
+/** What sets a LoRA apart (Hu et al. 2021, arXiv 2106.09685): y = W x + (alpha / rank) B A dropout(x). */
+export interface LoraSettings {
+  readonly rank: number;
+  readonly alpha: number;
+  /** Share of the inputs that a step leaves out, 0 to below 1. */
+  readonly dropout: number;
+  /** Projections by the last part of their names. */
+  readonly targets: readonly LoraTarget[];
+}
+
+export const loraTargets = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
+export type LoraTarget = (typeof loraTargets)[number];
+
+/** A projection with a LoRA. */
+export interface LoraModule {
+  /** Without the checkpoint's prefix: "layers.0.self_attn.q_proj". */
+  readonly name: string;
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Modules that read the same tensor share its dropout; this names the tensor. */
+  readonly site: string;
+}
+
+/** The adapter's tensors by parameter name: A [rank,in] and B [out,rank] of every module, row-major. */
+export type LoraParameters = ReadonlyMap<string, Float32Array>;
+
+/** The names of a module's two parameters, as a program's inputs have them. */
+export const parameterNames = ({ name }: LoraModule): { A: string; B: string } => ({ A: `${name}.lora_A`, B: `${name}.lora_B` });
+
+/** The projections of the first layers that the targets name, in the order in which the model applies them. */
+export function loraModules(config: DecoderConfig, layers: number, targets: readonly LoraTarget[]): LoraModule[] {
+  const { hiddenSize, intermediateSize, headDim, numAttentionHeads, numKeyValueHeads } = config;
+  const queries = numAttentionHeads * headDim;
+  const keys = numKeyValueHeads * headDim;
+  const modules: LoraModule[] = [];
+  for (let layer = 0; layer < layers; layer++) {
+    const names = families[config.family].layer(layer);
+    const all: LoraModule[] = [
+      { name: names.query, inputs: hiddenSize, outputs: queries, site: `${layer}.attention` },
+      { name: names.key, inputs: hiddenSize, outputs: keys, site: `${layer}.attention` },
+      { name: names.value, inputs: hiddenSize, outputs: keys, site: `${layer}.attention` },
+      { name: names.attentionOutput, inputs: queries, outputs: hiddenSize, site: `${layer}.mixed` },
+      { name: names.gate, inputs: hiddenSize, outputs: intermediateSize, site: `${layer}.mlp` },
+      { name: names.up, inputs: hiddenSize, outputs: intermediateSize, site: `${layer}.mlp` },
+      { name: names.down, inputs: intermediateSize, outputs: hiddenSize, site: `${layer}.gated` },
+    ];
+    modules.push(...all.filter(({ name }) => targets.some((target) => name.endsWith(`.${target}`))));
+  }
+  return modules;
+}
+
+/** A Kaiming-uniform with a = sqrt(5), that is uniform within 1 / sqrt(in); B zero: PEFT's initialisation. */
+export function initLora(modules: readonly LoraModule[], rank: number, random: Random): LoraParameters {
+  const parameters = new Map<string, Float32Array>();
+  for (const module of modules) {
+    const { A, B } = parameterNames(module);
+    const bound = 1 / Math.sqrt(module.inputs);
+    parameters.set(A, Float32Array.from({ length: rank * module.inputs }, () => (2 * random.float() - 1) * bound));
+    parameters.set(B, new Float32Array(module.outputs * rank));
+  }
+  return parameters;
+}
+
+/** The inputs of a program that takes the adapter as tensors. */
+export function loraInputs(modules: readonly LoraModule[], rank: number): Record<string, InputSpec> {
+  return Object.fromEntries(
+    modules.flatMap((module): [string, InputSpec][] => {
+      const { A, B } = parameterNames(module);
+      return [
+        [A, { type: 'float32', shape: [rank, module.inputs] }],
+        [B, { type: 'float32', shape: [module.outputs, rank] }],
+      ];
+    }),
+  );
+}
+
+/**
+ * The adapter in a model: (alpha / rank) B A x at each of its modules. `dropped` gives the tensor at a site with the
+ * step's dropout; x itself where there is none.
+ */
+export function loraAdapt<T>(
+  ops: Ops<T>,
+  modules: readonly LoraModule[],
+  { rank, alpha }: Pick<LoraSettings, 'rank' | 'alpha'>,
+  parameter: (name: string) => T,
+  dropped: (site: string, x: T) => T = (_, x) => x,
+): Adapt<T> {
+  const byName = new Map(modules.map((module) => [module.name, module]));
+  return (name, x) => {
+    const module = byName.get(name);
+    if (module === undefined) return undefined;
+    const { A, B } = parameterNames(module);
+    const low = ops.matmul(dropped(module.site, x), parameter(A), { transposeB: true }); // [B,S,rank]
+    return ops.matmul(low, parameter(B), { transposeB: true, alpha: alpha / rank }); // [B,S,out]
+  };
+}
