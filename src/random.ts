@@ -57,12 +57,13 @@ export class Random {
   }
 
   /** Shuffles in place (Fisher and Yates) and returns the same array. */
-  shuffle<T>(items: T[]): T[] {
+  shuffle<List extends { readonly length: number; [index: number]: unknown }>(items: List): List {
+    const list: { [index: number]: unknown } = items;
     for (let i = items.length - 1; i > 0; i--) {
       const j = this.integer(i + 1);
-      const held = items[i] as T;
-      items[i] = items[j] as T;
-      items[j] = held;
+      const held = list[i];
+      list[i] = list[j];
+      list[j] = held;
     }
     return items;
   }

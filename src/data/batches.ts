@@ -10,7 +10,7 @@ import type { Triplet, TripletSet } from './triplet.ts';
  */
 export function planBatches(set: TripletSet, options: { batchSize: number; batches?: number | undefined }): Triplet[][] {
   const { batchSize, batches = Infinity } = options;
-  if (!Number.isSafeInteger(batchSize) || batchSize < 2) throw errors.usage(`A batch holds at least 2 rows, not ${batchSize}.`);
+  checkBatchSize(batchSize);
   if (batches < 2) throw errors.usage(`A curve with its standard error needs at least 2 batches, not ${batches}.`);
   const rows = set.triplets.length;
   const whole = Math.floor(rows / batchSize);
@@ -21,4 +21,9 @@ export function planBatches(set: TripletSet, options: { batchSize: number; batch
     );
   }
   return Array.from({ length: Math.min(whole, batches) }, (_, i) => set.triplets.slice(i * batchSize, (i + 1) * batchSize));
+}
+
+/** Throws USAGE for a batch without a second row to tell the first from. */
+export function checkBatchSize(batchSize: number): void {
+  if (!Number.isSafeInteger(batchSize) || batchSize < 2) throw errors.usage(`A batch holds at least 2 rows, not ${batchSize}.`);
 }

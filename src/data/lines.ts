@@ -176,7 +176,8 @@ function decode(bytes: Buffer, number: number, place: Place): Line | undefined {
   return text.trim() === '' ? undefined : { number, text, place };
 }
 
-function unreadable(location: string, cause: unknown): L3PruneError {
+/** The sentence for a path that is not there or cannot be read. */
+export function unreadable(location: string, cause: unknown): L3PruneError {
   const { code } = cause as NodeJS.ErrnoException;
   if (code === 'ENOENT' || code === 'ENOTDIR') return errors.notFound(`No such file or folder: ${location}`, cause);
   if (code === 'EACCES' || code === 'EPERM') return errors.notFound(`${location} cannot be read: permission denied.`, cause);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { errors } from '../errors.ts';
 import { Random } from '../random.ts';
 import { dataFiles } from './lines.ts';
-import { isRejected, readRows, Rejections } from './rows.ts';
+import { isRejected, nothingUsable, readRows, Rejections } from './rows.ts';
 import { tripletRow } from './triplet-schema.ts';
 import { canonicalRow, type Triplet, type TripletSet } from './triplet.ts';
 
@@ -83,9 +83,7 @@ async function scan(
     }
   }
   if (accepted > 0) return finished();
-  throw rejections.rows.length === 0
-    ? errors.badData(`${location} is empty: a row is a JSON object with query, positive and negative.`)
-    : errors.badData(`${location}: none of its ${rejections.rows.length} rows can be used (${rejections.first()}).`);
+  throw nothingUsable(location, rejections, 'query, positive and negative');
 }
 
 function lengthOf(triplet: Triplet): number {

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import * as z from 'zod';
-import { errors } from '../errors.ts';
+import { errors, type L3PruneError } from '../errors.ts';
 import { readLines, type Place, type OnBytes } from './lines.ts';
 import type { RejectedRow } from './triplet.ts';
 
@@ -87,4 +87,12 @@ export class Rejections {
       .map((row) => `${path.basename(row.file)} line ${row.line}: ${row.reason}`)
       .join('; ');
   }
+}
+
+/** The error where no row can be used; `fields` says what a row holds. */
+export function nothingUsable(location: string, rejections: Rejections, fields: string): L3PruneError {
+  const rejected = rejections.rows.length;
+  return rejected === 0
+    ? errors.badData(`${location} is empty: a row is a JSON object with ${fields}.`)
+    : errors.badData(`${location}: none of its ${rejected} rows can be used (${rejections.first()}).`);
 }
