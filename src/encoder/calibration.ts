@@ -23,6 +23,8 @@ export interface Calibration {
   readonly kind: CalibrationKind;
   /** Leading principal components that are taken off beside the mean. */
   readonly components: number;
+  /** Triplets that it was measured on. */
+  readonly rows: number;
   readonly maps: Readonly<Record<Role, AffineMap>>;
 }
 

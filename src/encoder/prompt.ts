@@ -1,5 +1,6 @@
 import { errors } from '../errors.ts';
 import type { Tokenizer } from '../models/types.ts';
+import type { Role } from './calibration.ts';
 
 /** A text as a caller hands it over. Instruction and text stay apart, so that nothing inside the text can pass for the border. */
 export interface EncoderInput {
@@ -12,6 +13,25 @@ export interface EncoderInput {
   readonly prefix?: string;
   /** What a chat template puts after the text; pooled with it. */
   readonly suffix?: string;
+}
+
+/** A text with what it is in a search, where its caller says so. */
+export interface RoleInput extends EncoderInput {
+  readonly role?: Role;
+}
+
+/**
+ * What a text is where nobody says: a query where it carries an instruction, because documents carry none, and a
+ * document otherwise, as in sentence-transformers.
+ */
+export function roleOf({ role, instruction }: RoleInput): Role {
+  return role ?? (instruction === undefined ? 'document' : 'query');
+}
+
+/** The input with an encoder's own instruction before a query that has none, and its separator. */
+export function withOwnPrompt(input: RoleInput, own: { readonly instruction?: string | undefined; readonly separator: string }): EncoderInput {
+  const instruction = input.instruction ?? (roleOf(input) === 'query' ? own.instruction : undefined);
+  return { ...input, separator: input.separator ?? own.separator, ...(instruction === undefined ? {} : { instruction }) };
 }
 
 /** A text as the model reads it. */

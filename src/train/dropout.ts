@@ -1,6 +1,6 @@
 import type { InputSpec, TensorData } from '../engine/ops.ts';
 import { Random } from '../random.ts';
-import type { LoraModule } from './lora.ts';
+import type { LoraModule } from '../encoder/lora.ts';
 
 /**
  * Dropout that is the same on every engine: a step draws, for every tensor that adapters read, a table of masks from

@@ -9,7 +9,7 @@ import { throwIfCancelled } from '../errors.ts';
 import type { ContrastiveBatch } from './batch.ts';
 import { drawMasks, maskRowsOf } from './dropout.ts';
 import { planGroups } from './groups.ts';
-import { parameterNames, type LoraParameters } from './lora.ts';
+import { loraFeeds, parameterNames, type LoraParameters } from '../encoder/lora.ts';
 import { batchProgram, embeddingProgram, groupInput, lossProgram, modulesOf, surrogateProgram, type TrainedModel } from './programs.ts';
 
 /** The mean loss of a batch in nats, its gradient by every parameter, and the real tokens that went through. */
@@ -139,12 +139,7 @@ export class Gradients {
     const { lora } = this.#model;
     const modules = modulesOf(this.#model);
     const feeds: Feeds = lora.dropout > 0 ? drawMasks(modules, lora.dropout, seed) : {};
-    for (const module of modules) {
-      const { A, B } = parameterNames(module);
-      feeds[A] = { type: 'float32', data: parameters.get(A)!, shape: [lora.rank, module.inputs] };
-      feeds[B] = { type: 'float32', data: parameters.get(B)!, shape: [module.outputs, lora.rank] };
-    }
-    return feeds;
+    return Object.assign(feeds, loraFeeds(modules, lora.rank, parameters));
   }
 
   #groupFeeds(texts: readonly EncoderText[], places: readonly number[], group: number): Feeds {

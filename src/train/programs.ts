@@ -6,7 +6,7 @@ import { pooledLayers, textInputs, type TextInput } from '../encoder/texts.ts';
 import { findPrefix } from '../models/config.ts';
 import type { Checkpoint } from '../models/types.ts';
 import { maskInputs, maskName } from './dropout.ts';
-import { loraAdapt, loraInputs, loraModules, type LoraModule, type LoraSettings } from './lora.ts';
+import { loraAdapt, loraInputs, loraModules, type LoraModule, type LoraSettings } from '../encoder/lora.ts';
 
 /** The model that is trained: a frozen decoder cut after its first layers, with a LoRA. */
 export interface TrainedModel {

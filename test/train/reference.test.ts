@@ -4,7 +4,7 @@ import { prepareText } from '../../src/encoder/prompt.ts';
 import { openCheckpoint } from '../../src/models/checkpoint.ts';
 import type { Checkpoint } from '../../src/models/types.ts';
 import { clipGradients, defaultAdamW, initAdamW, updateAdamW } from '../../src/train/adamw.ts';
-import { readAdapter, type Adapter } from '../../src/train/adapter.ts';
+import { readAdapter, type Adapter } from '../../src/encoder/adapter.ts';
 import { contrastiveBatch } from '../../src/train/batch.ts';
 import { Gradients } from '../../src/train/gradient.ts';
 import { learningRate } from '../../src/train/schedule.ts';

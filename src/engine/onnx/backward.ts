@@ -2,11 +2,15 @@ import type { Dim } from '../ops.ts';
 import type { NodeOf, ProgramOp, Value } from './graph.ts';
 import type { OnnxOps } from './ops.ts';
 
-/** What a rule is given: the node, the gradient of its first output, and which of its inputs want one. */
+/**
+ * What a rule is given: the node, the gradient of its first output, and which of its inputs want one. The numbers of a
+ * forward value are asked for by `recall`; its shape may be read from the value itself.
+ */
 export interface BackwardContext<K extends ProgramOp> {
   readonly node: NodeOf<K>;
   readonly dy: Value;
   readonly ops: OnnxOps;
+  readonly recall: (value: Value) => Value;
   readonly needs: (input: number) => boolean;
 }
 
@@ -23,19 +27,19 @@ export const backwardRules: { readonly [K in ProgramOp]: Backward<K> } = {
   },
 
   // y = a b:  da = dy b,  db = dy a
-  Mul: ({ node, dy, ops, needs }) => {
+  Mul: ({ node, dy, ops, recall, needs }) => {
     const [a, b] = two(node);
     return [
-      needs(0) ? sumTo(ops, ops.mul(dy, b), a.shape) : undefined,
-      needs(1) ? sumTo(ops, ops.mul(dy, a), b.shape) : undefined,
+      needs(0) ? sumTo(ops, ops.mul(dy, recall(b)), a.shape) : undefined,
+      needs(1) ? sumTo(ops, ops.mul(dy, recall(a)), b.shape) : undefined,
     ];
   },
 
   // y = a / b:  da = dy / b,  db = -y da
-  Div: ({ node, dy, ops, needs }) => {
+  Div: ({ node, dy, ops, recall, needs }) => {
     const [a, b] = two(node);
-    const da = ops.div(dy, b);
-    return [sumTo(ops, da, a.shape), needs(1) ? sumTo(ops, negative(ops, ops.mul(first(node.outputs), da)), b.shape) : undefined];
+    const da = ops.div(dy, recall(b));
+    return [sumTo(ops, da, a.shape), needs(1) ? sumTo(ops, negative(ops, ops.mul(recall(first(node.outputs)), da)), b.shape) : undefined];
   },
 
   Cast: ({ dy }) => [dy],
@@ -54,22 +58,22 @@ export const backwardRules: { readonly [K in ProgramOp]: Backward<K> } = {
   },
 
   // y = alpha a b (b as [...,N,K] where transB):  da = alpha dy bᵀ,  db = alpha aᵀ dy, or alpha dyᵀ a where transB
-  FusedMatMul: ({ node, dy, ops, needs }) => {
+  FusedMatMul: ({ node, dy, ops, recall, needs }) => {
     const [a, b] = two(node);
     const { transA, transB, alpha } = node.attributes;
     if (transA === 1) throw new RangeError('programs do not transpose the first factor');
-    const da = needs(0) ? sumTo(ops, ops.matmul(dy, b, { transposeB: transB === 0, alpha }), a.shape) : undefined;
+    const da = needs(0) ? sumTo(ops, ops.matmul(dy, recall(b), { transposeB: transB === 0, alpha }), a.shape) : undefined;
     if (!needs(1)) return [da, undefined];
     // A matrix that every row of every batch was multiplied by: one product over all rows.
-    const [rows, grads] = b.shape.length === 2 ? [flat(ops, a), flat(ops, dy)] : [a, dy];
+    const [rows, grads] = b.shape.length === 2 ? [flat(ops, recall(a)), flat(ops, dy)] : [recall(a), dy];
     const [left, right] = transB === 1 ? [grads, rows] : [rows, grads];
     const shape = [...left.shape.slice(0, -2), left.shape.at(-1)!, right.shape.at(-1)!];
     return [da, sumTo(ops, ops.one('FusedMatMul', [left, right], { transA: 1, transB: 0, alpha }, shape), b.shape)];
   },
 
   // t = tanh(u), u = c (x + k x³):  dx = dy (1 + t + x (1 - t²) c (1 + 3 k x²)) / 2
-  FastGelu: ({ node, dy, ops }) => {
-    const x = first(node.inputs);
+  FastGelu: ({ node, dy, ops, recall }) => {
+    const x = recall(first(node.inputs));
     const c = Math.sqrt(2 / Math.PI);
     const k = 0.044715;
     const square = ops.mul(x, x);
@@ -92,23 +96,23 @@ export const backwardRules: { readonly [K in ProgramOp]: Backward<K> } = {
   },
 
   // dx = dy - exp(y) sum(dy)
-  LogSoftmax: ({ node, dy, ops }) => {
-    const y = first(node.outputs);
+  LogSoftmax: ({ node, dy, ops, recall }) => {
+    const y = recall(first(node.outputs));
     return [ops.sub(dy, ops.mul(ops.one('Exp', [y], {}, y.shape), sumLast(ops, dy)))];
   },
 
   // y = x s, s = sigmoid(alpha x):  dx = dy (s + alpha (y - y s))
-  QuickGelu: ({ node, dy, ops }) => {
-    const x = first(node.inputs);
+  QuickGelu: ({ node, dy, ops, recall }) => {
+    const x = recall(first(node.inputs));
     const { alpha } = node.attributes;
     const s = ops.one('Sigmoid', [alpha === 1 ? x : ops.scale(x, alpha)], {}, x.shape);
-    const y = first(node.outputs);
+    const y = recall(first(node.outputs));
     const rest = ops.sub(y, ops.mul(y, s));
     return [ops.mul(dy, ops.add(s, alpha === 1 ? rest : ops.scale(rest, alpha)))];
   },
 
   // y = sqrt(sum(x²)):  dx = x dy / y
-  ReduceL2: ({ node, dy, ops }) => [ops.mul(first(node.inputs), ops.div(dy, first(node.outputs)))],
+  ReduceL2: ({ node, dy, ops, recall }) => [ops.mul(recall(first(node.inputs)), ops.div(dy, recall(first(node.outputs))))],
 
   ReduceSum: ({ node, dy, ops }) => {
     const x = first(node.inputs);
@@ -125,9 +129,9 @@ export const backwardRules: { readonly [K in ProgramOp]: Backward<K> } = {
   },
 
   // y = x r g, r = 1 / sqrt(mean(x²) + epsilon):  dx = r (g dy - x r² mean(x g dy)),  dg = sum(dy x r)
-  SimplifiedLayerNormalization: ({ node, dy, ops, needs }) => {
-    const [x, gain] = two(node);
-    const r = node.outputs[1]!;
+  SimplifiedLayerNormalization: ({ node, dy, ops, recall, needs }) => {
+    const [x, gain] = two(node).map(recall) as [Value, Value];
+    const r = recall(node.outputs[1]!);
     const size = x.shape.at(-1);
     if (typeof size !== 'number') throw new RangeError('the size of a norm has to be known');
     const dg = needs(1) ? sumTo(ops, ops.mul(dy, ops.mul(x, r)), gain.shape) : undefined;
@@ -148,13 +152,13 @@ export const backwardRules: { readonly [K in ProgramOp]: Backward<K> } = {
   },
 
   // dx = y dy - y sum(y dy)
-  Softmax: ({ node, dy, ops }) => {
-    const y = first(node.outputs);
+  Softmax: ({ node, dy, ops, recall }) => {
+    const y = recall(first(node.outputs));
     const product = ops.mul(y, dy);
     return [ops.sub(product, ops.mul(y, sumLast(ops, product)))];
   },
 
-  Tanh: ({ node, dy, ops }) => [ops.mul(dy, oneMinusSquare(ops, first(node.outputs)))],
+  Tanh: ({ node, dy, ops, recall }) => [ops.mul(dy, oneMinusSquare(ops, recall(first(node.outputs))))],
 
   Transpose: ({ node, dy, ops }) => {
     const inverse: number[] = [];

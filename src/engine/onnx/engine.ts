@@ -62,7 +62,7 @@ async function load<I extends string, O extends string>(
     throw errors.unsupported(`The model's files lie in several folders (${[...folders].map((f) => basename(f)).join(', ')}): put them into one.`);
 
   const [folder] = folders;
-  return createSession(serialize(graph), folder, threads);
+  return createSession(serialize(graph), { folder, threads, backward: backward !== undefined });
 }
 
 /** The files behind symbolic links: ONNX Runtime refuses a link that leaves its folder, as those of the hub's cache do. */
@@ -78,18 +78,31 @@ async function realFiles(tensors: Iterable<StoredTensor>): Promise<Map<string, s
   return files;
 }
 
-async function createSession(model: Uint8Array, folder: string | undefined, threads: number | undefined): Promise<InferenceSession> {
-  const session = folder === undefined ? {} : { model_external_initializers_file_folder_path: folder };
+/**
+ * How a backward pass is run: what it computes again must not be merged with the first time, and weights that several
+ * groups of texts share are not packed once for each.
+ */
+const backwardOptions = {
+  session: { disable_prepacking: '1' },
+  optimization: { disable_specified_optimizers: 'CommonSubexpressionElimination' },
+};
+
+async function createSession(
+  model: Uint8Array,
+  { folder, threads, backward }: { readonly folder: string | undefined; readonly threads: number | undefined; readonly backward: boolean },
+): Promise<InferenceSession> {
+  const external = folder === undefined ? {} : { model_external_initializers_file_folder_path: folder };
+  const { session, ...others } = backward ? backwardOptions : { session: {} };
   try {
     return await InferenceSession.create(model, {
       executionProviders: ['cpu'],
-      graphOptimizationLevel: 'all',
+      graphOptimizationLevel: backward ? 'basic' : 'all',
       executionMode: 'sequential',
       // Shapes change from run to run: a plan for one of them would only hold memory.
       enableMemPattern: false,
       logSeverityLevel: 3,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-      extra: { session },
+      extra: { session: { ...session, ...external }, ...others },
     });
   } catch (cause) {
     throw errors.engine(`ONNX Runtime cannot load the model: ${firstLine(cause)}`, cause);

@@ -66,6 +66,7 @@ function initializer({ value, ...constant }: Constant): onnxProto.onnx.ITensorPr
 
 function nodeProto({ op, inputs, outputs, attributes }: Node): onnxProto.onnx.INodeProto {
   return {
+    name: outputs[0]!.name,
     opType: op,
     domain: contributed.has(op) ? 'com.microsoft' : '',
     input: inputs.map((value) => value.name),

@@ -1,8 +1,7 @@
-import type { InputSpec, Ops } from '../engine/ops.ts';
-import type { Adapt } from '../encoder/transformer.ts';
-import { families } from '../encoder/family.ts';
+import type { InputSpec, Ops, TensorData } from '../engine/ops.ts';
 import type { DecoderConfig } from '../models/types.ts';
-import type { Random } from '../random.ts';
+import { families } from './family.ts';
+import type { Adapt } from './transformer.ts';
 
 /** What sets a LoRA apart (Hu et al. 2021, arXiv 2106.09685): y = W x + (alpha / rank) B A dropout(x). */
 export interface LoraSettings {
@@ -55,18 +54,6 @@ export function loraModules(config: DecoderConfig, layers: number, targets: read
   return modules;
 }
 
-/** A Kaiming-uniform with a = sqrt(5), that is uniform within 1 / sqrt(in); B zero: PEFT's initialisation. */
-export function initLora(modules: readonly LoraModule[], rank: number, random: Random): LoraParameters {
-  const parameters = new Map<string, Float32Array>();
-  for (const module of modules) {
-    const { A, B } = parameterNames(module);
-    const bound = 1 / Math.sqrt(module.inputs);
-    parameters.set(A, Float32Array.from({ length: rank * module.inputs }, () => (2 * random.float() - 1) * bound));
-    parameters.set(B, new Float32Array(module.outputs * rank));
-  }
-  return parameters;
-}
-
 /** The inputs of a program that takes the adapter as tensors. */
 export function loraInputs(modules: readonly LoraModule[], rank: number): Record<string, InputSpec> {
   return Object.fromEntries(
@@ -75,6 +62,19 @@ export function loraInputs(modules: readonly LoraModule[], rank: number): Record
       return [
         [A, { type: 'float32', shape: [rank, module.inputs] }],
         [B, { type: 'float32', shape: [module.outputs, rank] }],
+      ];
+    }),
+  );
+}
+
+/** What those inputs are for this adapter. */
+export function loraFeeds(modules: readonly LoraModule[], rank: number, parameters: LoraParameters): Record<string, TensorData> {
+  return Object.fromEntries(
+    modules.flatMap((module): [string, TensorData][] => {
+      const { A, B } = parameterNames(module);
+      return [
+        [A, { type: 'float32', data: parameters.get(A)!, shape: [rank, module.inputs] }],
+        [B, { type: 'float32', data: parameters.get(B)!, shape: [module.outputs, rank] }],
       ];
     }),
   );

@@ -6,7 +6,7 @@ import { reason } from '../files.ts';
 import { parseJson } from '../models/json.ts';
 import { readSafetensors, readTensor, float32Source, writeSafetensors } from '../models/safetensors.ts';
 import type { DecoderConfig } from '../models/types.ts';
-import { loraModules, loraTargets, parameterNames, type LoraModule, type LoraParameters, type LoraSettings, type LoraTarget } from './lora.ts';
+import { loraModules, loraTargets, parameterNames, type LoraModule, type LoraParameters, type LoraSettings } from './lora.ts';
 
 /** A LoRA with what it was made for. */
 export interface Adapter {
@@ -119,5 +119,3 @@ async function readConfig(path: string): Promise<z.infer<typeof configSchema>> {
   const { path: place = [], message = '' } = result.error.issues[0] ?? {};
   throw errors.unsupported(`${path} asks for something that is not a plain LoRA: ${place.join('.')}: ${message}.`);
 }
-
-export type { LoraTarget };
