@@ -3,24 +3,27 @@
  * folder, a `.gguf` or `.safetensors` file, a hub id or `smollm2-135m-q4_1`), settings left out are the model's own, and
  * every failure is an `L3PruneError` with a code and one sentence.
  */
+import { applyCalibration, type Calibration, type CalibrationKind, type Role } from './encoder/calibration.ts';
 import { Encoder } from './encoder/encoder.ts';
-import type { EncoderInput } from './encoder/prompt.ts';
+import { roleOf, withOwnPrompt, type RoleInput } from './encoder/prompt.ts';
 import type { Attention, EncoderSettings, Pooling } from './encoder/settings.ts';
 import { errors } from './errors.ts';
 import { checkFolderTarget } from './files.ts';
 import { given } from './given.ts';
 import { dataHome } from './home.ts';
 import type { ByteProgress } from './models/types.ts';
+import { readCalibration } from './prune/calibration.ts';
 import { defaultSettings } from './prune/checkpoint-settings.ts';
 import type { LossCurve, ProfileProgress, ProfileSettings } from './prune/curve.ts';
 import { loadTriplets, openModelFor, profileRequestFor } from './prune/inputs.ts';
 import type { CheckpointSummary, Depth } from './prune/job.ts';
-import { manifestFile, type CheckpointEncoderSettings } from './prune/manifest.ts';
-import { profile as measure, type Profile } from './prune/profile.ts';
-import { pruneCheckpoint } from './prune/prune.ts';
+import { manifestFile, readManifest } from './prune/manifest.ts';
+import { calibrateAt, calibrationRequest } from './prune/measure-calibration.ts';
+import { profile as measure } from './prune/profile.ts';
+import { layersToKeep, pruneCheckpoint } from './prune/prune.ts';
 
 export { CancelledError, L3PruneError } from './errors.ts';
-export type { Attention, ByteProgress, CheckpointSummary, Depth, EncoderInput, LossCurve, Pooling, ProfileProgress, ProfileSettings };
+export type { Attention, ByteProgress, CalibrationKind, CheckpointSummary, Depth, LossCurve, Pooling, ProfileProgress, ProfileSettings, Role, RoleInput };
 
 /** What every function takes. */
 export interface CommonOptions {
@@ -55,8 +58,12 @@ export interface PruneOptions extends Omit<ProfileOptions, 'layers'> {
   readonly out: string;
   /** A curve that `profile` measured on this model. */
   readonly curve?: LossCurve;
-  /** Triplets to measure the curve on; the mean vectors are kept with the checkpoint. */
+  /** Triplets to measure the curve and the calibration on. */
   readonly data?: string;
+  /** The mean that is taken off every vector: one, one a role, or none; `mean` where there is data. */
+  readonly calibrate?: CalibrationKind | 'none';
+  /** Leading principal components that are taken off as well; 0 when left out. */
+  readonly components?: number;
   /** What stands before every query of this encoder. */
   readonly instruction?: string;
   /** Replace a checkpoint that is already there. */
@@ -70,17 +77,25 @@ export interface PruneOptions extends Omit<ProfileOptions, 'layers'> {
 export async function prune(model: string, options: PruneOptions): Promise<CheckpointSummary> {
   const { depth, out, data, instruction, force, signal } = options;
   if (options.curve !== undefined && data !== undefined) throw errors.usage('Give curve or data, not both.');
+  const wanted = calibrationRequest(options, data !== undefined);
   await checkFolderTarget(out, { force, marker: manifestFile });
   const opened = await open(model, options);
   const { layers: _, ...profiling }: ProfileOptions = options;
   const encoder = { ...(await settingsFor(opened, options)), ...(instruction === undefined ? {} : { instruction }) };
-  const measured = data === undefined ? undefined : await runProfile(opened, data, profiling, encoder);
+  const measured = data === undefined ? undefined : await runProfile(opened, data, profiling);
+  const curve = measured?.curve ?? options.curve ?? null;
+  let calibration: Calibration | undefined;
+  if (measured !== undefined && wanted !== undefined) {
+    const layers = layersToKeep(depth, opened.checkpoint.config.numHiddenLayers, curve);
+    const settings = { ...encoder, maxLength: Math.min(encoder.maxLength, measured.maxLength) };
+    calibration = await ended(calibrateAt(opened.engine, opened.checkpoint, layers, measured.triplets, wanted, settings, signal));
+  }
   return pruneCheckpoint(opened.checkpoint, {
     depth,
     out,
     encoder,
-    curve: measured?.curve ?? options.curve ?? null,
-    means: measured?.means,
+    curve,
+    calibration,
     force,
     signal,
   });
@@ -91,25 +106,34 @@ export interface EncodeOptions extends CommonOptions, Partial<EncoderSettings> {
   readonly layers?: number;
   /** Between instruction and text. */
   readonly separator?: string;
+  /** Whether the calibration that a checkpoint keeps is applied; it is when left out. */
+  readonly calibrated?: boolean;
 }
 
 /**
- * Turns texts into vectors of the model's hidden size, in the order of the texts and not normalized. A text's vector does
- * not depend on the texts beside it. Errors: USAGE, NOTHING_TO_POOL, NOT_FINITE, those of opening a model, CANCELLED.
+ * Turns texts into vectors of the model's hidden size, in the order of the texts and not normalized: those that
+ * sentence-transformers gives for a checkpoint, whose calibration is applied at its own depth, attention and pooling. A
+ * text in the role `query` gets the instruction that the checkpoint keeps; one without a role is a query where it has an
+ * instruction of its own, and a document otherwise. A text's vector does not depend on the texts beside it. Errors: USAGE, NOTHING_TO_POOL, NOT_FINITE, those of opening a model, CANCELLED.
  */
 export async function encode(
   model: string,
-  texts: ReadonlyArray<string | EncoderInput>,
+  texts: ReadonlyArray<string | RoleInput>,
   options: EncodeOptions = {},
 ): Promise<Float32Array[]> {
   const opened = await open(model, options);
-  const { separator, ...settings } = await settingsFor(opened, options);
-  const encoder = await Encoder.open(opened.engine, opened.checkpoint, { ...settings, layers: options.layers, output: 'last' });
+  const { checkpoint, engine } = opened;
+  const settings = await settingsFor(opened, options);
+  const layers = options.layers ?? checkpoint.config.numHiddenLayers;
+  const calibration =
+    options.calibrated === false ? undefined : await readCalibration(checkpoint, await readManifest(checkpoint.directory), { ...settings, layers });
+  const inputs = texts.map((text): RoleInput => (typeof text === 'string' ? { text } : text));
+  const encoder = await Encoder.open(engine, checkpoint, { ...settings, layers, output: 'last' });
   try {
-    const prepared = texts.map((text) => encoder.prepare(typeof text === 'string' ? { text } : { ...text, separator: text.separator ?? separator }));
-    const vectors = await encoder.encode(prepared, options.signal);
-    const size = opened.checkpoint.config.hiddenSize;
-    return texts.map((_, i) => vectors.slice(i * size, (i + 1) * size));
+    const vectors = await encoder.encode(inputs.map((input) => encoder.prepare(withOwnPrompt(input, settings))), options.signal);
+    const size = checkpoint.config.hiddenSize;
+    const plain = texts.map((_, i) => vectors.slice(i * size, (i + 1) * size));
+    return calibration === undefined ? plain : plain.map((vector, i) => applyCalibration(calibration, roleOf(inputs[i]!), [vector])[0]!);
   } finally {
     await encoder.dispose();
   }
@@ -121,16 +145,18 @@ function open(model: string, { home, threads, signal, onModel }: CommonOptions):
   return openModelFor(model, { home: dataHome(home), threads, signal, onProgress: onModel });
 }
 
-async function runProfile(
-  { checkpoint, engine }: Opened,
-  data: string,
-  options: ProfileOptions,
-  asked?: CheckpointEncoderSettings,
-): Promise<Profile> {
+/** The curve, with the rows and the length it was measured on. */
+async function runProfile({ checkpoint, engine }: Opened, data: string, options: ProfileOptions) {
   const { batchSize, batches, layers, maxLength, attention, pooling, separator, scale, seed, order, signal, onProgress } = options;
   const wanted = { batchSize, batches, layers, maxLength, attention, pooling, separator, scale, seed, order };
   const request = await profileRequestFor(checkpoint, wanted);
-  const running = measure(engine, checkpoint, await loadTriplets(data, request, signal), request, { signal, asked });
+  const rows = await loadTriplets(data, request, signal);
+  const curve = await ended(measure(engine, checkpoint, rows, request, { signal }), onProgress);
+  return { curve, triplets: rows.triplets, maxLength: request.maxLength };
+}
+
+/** Runs something that reports its progress to its end. */
+async function ended<P, R>(running: AsyncGenerator<P, R>, onProgress?: (progress: P) => void): Promise<R> {
   let step = await running.next();
   for (; !step.done; step = await running.next()) onProgress?.(step.value);
   return step.value;

@@ -2,14 +2,15 @@ import { fstatSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { splitLines } from '../data/lines.ts';
-import type { EncoderInput } from '../encoder/prompt.ts';
+import { roles } from '../encoder/calibration.ts';
+import type { RoleInput } from '../encoder/prompt.ts';
 import { errors, L3PruneError, throwIfCancelled } from '../errors.ts';
 import { reason } from '../files.ts';
 
 /** A line of the input, 1-based, as it was read. */
 export interface InputLine {
   readonly number: number;
-  readonly input: EncoderInput;
+  readonly input: RoleInput;
   /** In UTF-16 units. */
   readonly length: number;
 }
@@ -23,8 +24,10 @@ const inputSchema = z.object({
   separator: optionalText('separator'),
   prefix: optionalText('prefix'),
   suffix: optionalText('suffix'),
+  role: z.enum(roles as ['query', 'document'], { error: 'has a role that is neither query nor document' }).nullish().transform((value) => value ?? undefined),
 });
-const fields = Object.keys(inputSchema.shape);
+/** What tells a line of ours; others write a role, too. */
+const fields = Object.keys(inputSchema.shape).filter((field) => field !== 'role');
 /** Begins as an object of ours does, and no code or prose. */
 const meantAsObject = new RegExp(`^\\{\\s*"(${fields.join('|')})"\\s*:`);
 
@@ -32,7 +35,7 @@ const meantAsObject = new RegExp(`^\\{\\s*"(${fields.join('|')})"\\s*:`);
  * A line that is a JSON object with one of our fields is read as one; every other line is itself the text, also where it
  * begins with a brace as code does. Errors: BAD_DATA for an object that is not whole or has fields of other types.
  */
-export function parseLine(line: string, number: number): EncoderInput {
+export function parseLine(line: string, number: number): RoleInput {
   if (line.includes('\0')) throw errors.badData(`Line ${number} of the input holds a NUL: it is no text.`);
   const json = line.startsWith('{') ? parseObject(line) : undefined;
   if (json === undefined) {
@@ -41,7 +44,7 @@ export function parseLine(line: string, number: number): EncoderInput {
   }
   if (!fields.some((field) => Object.hasOwn(json, field))) return { text: line };
   const parsed = inputSchema.safeParse(json);
-  if (parsed.success) return parsed.data as EncoderInput;
+  if (parsed.success) return parsed.data as RoleInput;
   throw errors.badData(`Line ${number} of the input ${parsed.error.issues[0]?.message ?? 'is not of the expected form'}.`);
 }
 

@@ -95,6 +95,8 @@ function describeProgress(before: RunView, progress: JobProgress): Partial<RunVi
         layers,
       };
     }
+    case 'calibrate':
+      return { message: `Calibrating the first ${progress.layers} layers${percentOf(progress)}`, secondsLeft: undefined };
     case 'write':
       return { message: 'Writing the checkpoints', secondsLeft: undefined };
   }

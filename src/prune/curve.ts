@@ -1,3 +1,5 @@
+import type { CalibrationKind } from '../encoder/calibration.ts';
+
 /** One layer's contrastive loss over the sampled batches. */
 export interface LayerLoss {
   /** 1-based count of layers kept: the value is what the model pruned to this many layers gives. */
@@ -20,12 +22,18 @@ export interface CutConfidence {
   readonly large: ReadonlyArray<readonly [layer: number, probability: number]>;
 }
 
-/** What a layerwise profile yields. `layers`, `small` and `large` are at `settings.scale`. */
-export interface LossCurve extends Cut {
+/** Losses by layer and the cuts they show. `layers`, `small` and `large` are at the scale of the profile's settings. */
+export interface CutCurve extends Cut {
   readonly layers: readonly LayerLoss[];
   readonly confidence: CutConfidence;
   /** The same embeddings at each scale, by scale as text ("20", "50"). */
   readonly scales: Readonly<Record<string, Cut & { readonly losses: readonly number[]; readonly stderr: readonly number[] }>>;
+}
+
+/** What a layerwise profile yields. */
+export interface LossCurve extends CutCurve {
+  /** The same embeddings with a calibration of this kind, measured on the other batches; not in curves of earlier versions. */
+  readonly calibrated?: (CutCurve & { readonly calibration: CalibrationKind }) | undefined;
   readonly warnings: readonly string[];
   readonly settings: ProfileSettings;
   readonly model: { readonly name: string; readonly fingerprint: string; readonly layers: number };

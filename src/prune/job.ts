@@ -5,6 +5,7 @@ export type JobProgress =
   | { readonly kind: 'model'; readonly what: string; readonly done: number; readonly total: number | undefined }
   | { readonly kind: 'data'; readonly done: number; readonly total: number | undefined }
   | { readonly kind: 'profile'; readonly progress: ProfileProgress }
+  | { readonly kind: 'calibrate'; readonly layers: number; readonly done: number; readonly total: number }
   | { readonly kind: 'write'; readonly done: number; readonly total: number };
 
 /** Where a job cuts: a count of layers, a percentage taken off, or the points that the loss curve shows. */

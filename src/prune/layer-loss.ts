@@ -3,6 +3,16 @@ import { contrastiveLoss } from '../encoder/loss.ts';
 
 type Inputs = 'queries' | 'documents' | 'target' | 'scale';
 
+/**
+ * The pooled embeddings of one batch: queries [layers,rows,size] and documents [layers,candidates,size], row-major; the
+ * document at place i answers query i, all others are negatives.
+ */
+export interface LayerVectors {
+  readonly queries: Float32Array;
+  readonly documents: Float32Array;
+  readonly shape: { readonly layers: number; readonly rows: number; readonly candidates: number; readonly size: number };
+}
+
 /** Computes the contrastive loss of one batch at every layer from its pooled embeddings. */
 export class LayerLosses {
   readonly #executable: Executable<Inputs, 'losses'>;
@@ -27,16 +37,8 @@ export class LayerLosses {
     return new LayerLosses(executable);
   }
 
-  /**
-   * queries [layers,rows,size] and documents [layers,candidates,size], row-major; the document at place i answers query
-   * i, all others are negatives. Gives the mean over the queries, a number a layer.
-   */
-  async compute(
-    queries: Float32Array,
-    documents: Float32Array,
-    shape: { layers: number; rows: number; candidates: number; size: number },
-    scale: number,
-  ): Promise<number[]> {
+  /** The mean over the queries, a number a layer. */
+  async compute({ queries, documents, shape }: LayerVectors, scale: number): Promise<number[]> {
     const { layers, rows, candidates, size } = shape;
     const target = new Float32Array(rows * candidates);
     for (let row = 0; row < rows; row++) target[row * candidates + row] = 1;

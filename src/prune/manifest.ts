@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { calibrationKinds, type Calibration } from '../encoder/calibration.ts';
 import { attentions, poolings } from '../encoder/settings.ts';
 import { errors, L3PruneError } from '../errors.ts';
 import { reason } from '../files.ts';
@@ -8,9 +9,8 @@ import { parseJson } from '../models/json.ts';
 
 /** The file that makes a folder one of our checkpoints. */
 export const manifestFile = 'l3prune.json';
-/** Vectors that search takes off, [1, hiddenSize] each, named below. */
-export const calibrationFile = 'calibration.safetensors';
-export const calibrationTensors = { query: 'query_mean', document: 'document_mean' } as const;
+/** The format that is written. */
+export const manifestFormat = 2;
 
 const count = z.number().int().positive();
 const finite = z.number();
@@ -31,13 +31,20 @@ const encoderSettings = z.object({
   separator: z.string(),
 });
 
+const calibrationKind = z.enum(calibrationKinds as ['mean', 'router']);
+
 const choice = z.array(z.tuple([count, finite]));
 const cut = { small: count, large: count };
-const lossCurveFields = z.object({
+const byLayer = {
   ...cut,
   layers: z.array(z.object({ layer: count, loss: finite, stderr: finite })),
   confidence: z.object({ small: choice, large: choice }),
   scales: z.record(z.string(), z.object({ ...cut, losses: z.array(finite), stderr: z.array(finite) })),
+};
+const lossCurveFields = z.object({
+  ...byLayer,
+  /** The same with each vector calibrated; a curve that an earlier version measured has none. */
+  calibrated: z.object({ ...byLayer, calibration: calibrationKind }).optional(),
   warnings: z.array(z.string()),
   settings: z.object({
     batchSize: count,
@@ -59,20 +66,27 @@ const lossCurveFields = z.object({
 });
 
 /** Its parts have to speak of the same layers: a cut is made where they say. */
-const lossCurve = lossCurveFields.superRefine(({ layers, small, large, scales, model }, context) => {
-  const wrong = (path: string, message: string): void => context.addIssue({ code: 'custom', path: [path], message });
+const lossCurve = lossCurveFields.superRefine((curve, context) => {
+  const { layers, model, calibrated } = curve;
   const length = layers.length;
-  if (length === 0 || length > model.layers) wrong('layers', `has ${length} losses of a model with ${model.layers} layers`);
-  if (layers.some(({ layer }, i) => layer !== i + 1)) wrong('layers', 'are not numbered from 1 on');
-  for (const [name, cut] of [['', { small, large }], ...Object.entries(scales)] as const)
-    if (cut.small > cut.large || cut.large > length) wrong(name === '' ? 'large' : `scales.${name}`, `cuts at ${cut.small} and ${cut.large} of ${length} layers`);
-  for (const [name, { losses, stderr }] of Object.entries(scales))
-    if (losses.length !== length || stderr.length !== length) wrong(`scales.${name}`, 'has another number of layers');
+  if (length === 0 || length > model.layers)
+    context.addIssue({ code: 'custom', path: ['layers'], message: `has ${length} losses of a model with ${model.layers} layers` });
+  const parts = [{ path: [], of: curve }, ...(calibrated === undefined ? [] : [{ path: ['calibrated'], of: calibrated }])];
+  for (const { path, of } of parts) {
+    const { layers, small, large, scales } = of;
+    const wrong = (name: string, message: string): void => context.addIssue({ code: 'custom', path: [...path, name], message });
+    if (layers.length !== length) wrong('layers', 'has another number of layers');
+    if (layers.some(({ layer }, i) => layer !== i + 1)) wrong('layers', 'are not numbered from 1 on');
+    for (const [name, cut] of [['', { small, large }], ...Object.entries(scales)] as const)
+      if (cut.small > cut.large || cut.large > length) wrong(name === '' ? 'large' : `scales.${name}`, `cuts at ${cut.small} and ${cut.large} of ${length} layers`);
+    for (const [name, { losses, stderr }] of Object.entries(scales))
+      if (losses.length !== length || stderr.length !== length) wrong(`scales.${name}`, 'has another number of layers');
+  }
 });
 
 const manifest = z.object({
-  /** Of this file; a reader refuses one it does not know. */
-  format: z.literal(1),
+  /** Of this file; a reader refuses one it does not know. In format 1 no calibration was part of the encoder. */
+  format: z.literal([1, manifestFormat]),
   createdBy: z.string(),
   created: z.string(),
   /** The model that the first cut was made from. */
@@ -91,11 +105,19 @@ const manifest = z.object({
   ),
   /** The curve that the last cut was chosen by; null where it was chosen without one. */
   curve: lossCurve.nullable(),
-  calibrated: z.boolean(),
+  /** What the folder's modules do to a vector after pooling, measured on so many triplets; null where they do nothing. */
+  calibration: z.object({ kind: calibrationKind, components: z.number().int().nonnegative(), rows: count }).nullable().default(null),
 });
 
 export type Manifest = z.infer<typeof manifest>;
 export type CheckpointEncoderSettings = z.infer<typeof encoderSettings>;
+
+/** What a manifest says of a calibration. */
+export function describeCalibration(calibration: Calibration | undefined): Manifest['calibration'] {
+  if (calibration === undefined) return null;
+  const { kind, components, rows } = calibration;
+  return { kind, components, rows };
+}
 
 /** The largest manifest or curve that is read, in bytes; a curve of 1,000 layers takes a third of it. */
 const mostBytes = 1 << 20;

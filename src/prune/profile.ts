@@ -6,10 +6,10 @@ import type { EncoderText } from '../encoder/prompt.ts';
 import { errors, throwIfCancelled } from '../errors.ts';
 import { residentBytes } from '../memory.ts';
 import type { Checkpoint } from '../models/types.ts';
-import { bootstrapCut, chooseCut, meanAndError } from './choose.ts';
-import type { LayerLoss, LossCurve, ProfileProgress, ProfileSettings } from './curve.ts';
-import { LayerLosses } from './layer-loss.ts';
-import type { CheckpointEncoderSettings } from './manifest.ts';
+import { Centring } from './centring.ts';
+import type { CutCurve, LossCurve, ProfileProgress, ProfileSettings } from './curve.ts';
+import { LayerLosses, type LayerVectors } from './layer-loss.ts';
+import { LossTable } from './loss-table.ts';
 
 /** A profile's settings; without `batches` it takes as many as fit three minutes, at least 8. */
 export type ProfileRequest = Omit<ProfileSettings, 'batches'> & {
@@ -34,27 +34,6 @@ export const defaultProfile: ProfileRequest = {
 /** The settings of the paper's own runs. */
 export const paperProfile: ProfileRequest = { ...defaultProfile, batches: 100 };
 
-/** The mean vector of queries and of documents at every layer, [layers, hiddenSize] each. */
-export interface LayerMeans {
-  readonly queries: Float32Array;
-  readonly documents: Float32Array;
-}
-
-/** A loss curve, and the mean vectors where they were asked for. */
-export interface Profile {
-  readonly curve: LossCurve;
-  readonly means: LayerMeans | undefined;
-}
-
-export interface ProfileOptions {
-  readonly signal?: AbortSignal | undefined;
-  /**
-   * Take the mean vectors as well, of queries as they will be asked: under this instruction or under none, whatever the
-   * data's own is. It costs another pass over the queries where the two differ.
-   */
-  readonly asked?: Pick<CheckpointEncoderSettings, 'instruction' | 'separator'> | undefined;
-}
-
 /** The two scales in use: the paper's runs had 50, the loss class of its code defaults to 20. */
 const reportedScales = [20, 50];
 const secondsWithoutBatches = 180;
@@ -72,14 +51,14 @@ export async function* profile(
   checkpoint: Checkpoint,
   data: TripletSet,
   request: ProfileRequest,
-  { signal, asked }: ProfileOptions = {},
-): AsyncGenerator<ProfileProgress, Profile> {
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<ProfileProgress, LossCurve> {
   const batches = planBatches(data, request);
   const encoder = await Encoder.open(engine, checkpoint, { ...request, output: 'every' });
   try {
     const losses = await LayerLosses.open(engine);
     try {
-      const measurement = new Measurement(encoder, losses, batches, request, asked);
+      const measurement = new Measurement(encoder, losses, batches, request);
       yield* measurement.run(signal);
       return await measurement.finish(data);
     } finally {
@@ -97,12 +76,9 @@ class Measurement {
   readonly #batches: readonly Triplet[][];
   readonly #request: ProfileRequest;
   readonly #started = performance.now();
-  /** By scale: a row a batch, a number a layer. */
-  readonly #byScale: Map<number, number[][]>;
-  readonly #asked: ProfileOptions['asked'];
-  /** Whether the queries have to be encoded once more, because they will be asked another way than the data has them. */
-  readonly #asksApart: boolean;
-  readonly #means: LayerMeans;
+  readonly #plain: LossTable;
+  readonly #calibrated: LossTable;
+  readonly #centring = new Centring();
   #planned: number;
   #done = 0;
   #textsDone = 0;
@@ -111,23 +87,15 @@ class Measurement {
   #peak = 0;
   #secondsLeft: number | undefined;
 
-  constructor(
-    encoder: Encoder,
-    losses: LayerLosses,
-    batches: readonly Triplet[][],
-    request: ProfileRequest,
-    asked: ProfileOptions['asked'],
-  ) {
+  constructor(encoder: Encoder, losses: LayerLosses, batches: readonly Triplet[][], request: ProfileRequest) {
     this.#encoder = encoder;
     this.#losses = losses;
     this.#batches = batches;
     this.#request = request;
     this.#planned = batches.length;
-    this.#byScale = new Map([...new Set([...reportedScales, request.scale])].sort((a, b) => a - b).map((scale) => [scale, []]));
-    const size = encoder.outputs * encoder.checkpoint.config.hiddenSize;
-    this.#asked = asked;
-    this.#asksApart = asked !== undefined && batches.flat().some((row) => !isAskedAs(asked, row, request.separator));
-    this.#means = { queries: new Float32Array(size), documents: new Float32Array(size) };
+    const scales = [...new Set([...reportedScales, request.scale])].sort((a, b) => a - b);
+    this.#plain = new LossTable(scales);
+    this.#calibrated = new LossTable(scales);
   }
 
   async *run(signal?: AbortSignal): AsyncGenerator<ProfileProgress, void> {
@@ -136,6 +104,7 @@ class Measurement {
       yield* this.#measure(this.#batches[index]!, signal);
       this.#done++;
     }
+    await this.#addCalibrated(this.#centring.finish());
   }
 
   async *#measure(batch: readonly Triplet[], signal?: AbortSignal): AsyncGenerator<ProfileProgress, void> {
@@ -146,7 +115,6 @@ class Measurement {
     const rows = batch.length;
     const queries = new Float32Array(layers * rows * size);
     const documents = new Float32Array(layers * 2 * rows * size);
-    const asked = this.#asksApart ? new Float32Array(layers * rows * size) : queries;
     let tokens = 0;
     for await (const run of this.#encoder.runs(texts, signal)) {
       const count = run.texts.length;
@@ -155,8 +123,7 @@ class Measurement {
           const from = (layer * count + i) * size;
           const vector = run.embeddings.subarray(from, from + size);
           if (place < rows) queries.set(vector, (layer * rows + place) * size);
-          else if (place < 3 * rows) documents.set(vector, (layer * 2 * rows + place - rows) * size);
-          else asked.set(vector, (layer * rows + place - 3 * rows) * size);
+          else documents.set(vector, (layer * 2 * rows + place - rows) * size);
         });
       }
       tokens += run.tokens;
@@ -166,12 +133,13 @@ class Measurement {
       this.#peak = Math.max(this.#peak, residentBytes());
       yield this.#progress(tokens / batchTokens);
     }
-    if (this.#asked !== undefined) {
-      this.#addMeans(asked, rows, this.#means.queries);
-      this.#addMeans(documents, 2 * rows, this.#means.documents);
-    }
-    const shape = { layers, rows, candidates: 2 * rows, size };
-    for (const [scale, own] of this.#byScale) own.push(this.#checkedLosses(await this.#losses.compute(queries, documents, shape, scale)));
+    const vectors: LayerVectors = { queries, documents, shape: { layers, rows, candidates: 2 * rows, size } };
+    await this.#plain.add(async (scale) => this.#checkedLosses(await this.#losses.compute(vectors, scale)));
+    await this.#addCalibrated(this.#centring.add(vectors));
+  }
+
+  async #addCalibrated(vectors: LayerVectors | undefined): Promise<void> {
+    if (vectors !== undefined) await this.#calibrated.add((scale) => this.#losses.compute(vectors, scale));
   }
 
   #checkedLosses(losses: number[]): number[] {
@@ -182,28 +150,14 @@ class Measurement {
     );
   }
 
-  /**
-   * Queries, positives, negatives (the first of each row, as the paper's loss takes), and the queries once more as they
-   * will be asked, where means are wanted.
-   */
+  /** Queries, positives, negatives (the first of each row, as the paper's loss takes). */
   #prepare(batch: readonly Triplet[]): EncoderText[] {
-    const prepare = (text: string, instruction?: string, separator?: string): EncoderText =>
-      this.#encoder.prepare({ text, ...(instruction === undefined ? {} : { instruction }), ...(separator === undefined ? {} : { separator }) });
-    const asked = this.#asked;
+    const { separator } = this.#request;
     return [
-      ...batch.map(({ query, instruction }) => prepare(query, instruction, this.#request.separator)),
-      ...batch.map(({ positive }) => prepare(positive)),
-      ...batch.map(({ negatives }) => prepare(negatives[0]!)),
-      ...(this.#asksApart ? batch.map(({ query }) => prepare(query, asked?.instruction, asked?.separator)) : []),
+      ...batch.map(({ query, instruction }) => this.#encoder.prepare(instruction === undefined ? { text: query } : { text: query, instruction, separator })),
+      ...batch.map(({ positive }) => this.#encoder.prepare({ text: positive })),
+      ...batch.map(({ negatives }) => this.#encoder.prepare({ text: negatives[0]! })),
     ];
-  }
-
-  #addMeans(vectors: Float32Array, count: number, means: Float32Array): void {
-    const size = this.#encoder.checkpoint.config.hiddenSize;
-    for (let i = 0; i < vectors.length; i++) {
-      const layer = Math.floor(i / (count * size));
-      means[layer * size + (i % size)]! += vectors[i]! / count;
-    }
   }
 
   #progress(shareOfBatch: number): ProfileProgress {
@@ -220,31 +174,24 @@ class Measurement {
       batchesDone: this.#done,
       batches: this.#planned,
       textsDone: this.#textsDone,
-      texts: this.#planned * this.#request.batchSize * (this.#asksApart ? 4 : 3),
+      texts: this.#planned * this.#request.batchSize * 3,
       tokensDone: this.#tokens,
       secondsElapsed,
       secondsLeft: this.#secondsLeft,
-      layers: this.#done === 0 ? [] : this.#layers(this.#request.scale),
+      layers: this.#done === 0 ? [] : this.#plain.layers(this.#request.scale),
     };
   }
 
-  async finish(data: TripletSet): Promise<Profile> {
+  async finish(data: TripletSet): Promise<LossCurve> {
     const { checkpoint } = this.#encoder;
     const { layers: _, ...settings } = this.#request;
-    const scales = Object.fromEntries(
-      [...this.#byScale].map(([scale, batchLosses]) => {
-        const { losses, stderr } = meanAndError(batchLosses);
-        return [String(scale), { ...chooseCut(losses), losses, stderr }];
-      }),
-    );
-    const own = this.#byScale.get(settings.scale)!;
-    const cut = chooseCut(meanAndError(own).losses);
-    const curve: LossCurve = {
-      layers: this.#layers(settings.scale),
-      ...cut,
-      confidence: bootstrapCut(own, settings.seed),
-      scales,
-      warnings: warnings(scales, settings.scale),
+    const { scale, seed } = settings;
+    const plain = this.#plain.curve(scale, seed);
+    const calibrated = this.#calibrated.isFinite ? { ...this.#calibrated.curve(scale, seed), calibration: 'mean' as const } : undefined;
+    return {
+      ...plain,
+      ...(calibrated === undefined ? {} : { calibrated }),
+      warnings: warnings(plain, calibrated, scale),
       settings: { ...settings, batches: this.#planned },
       model: {
         name: checkpoint.name,
@@ -261,14 +208,6 @@ class Measurement {
       seconds: this.#seconds(),
       peakBytes: this.#peak,
     };
-    const mean = (sums: Float32Array): Float32Array => sums.map((x) => x / this.#planned);
-    const { queries, documents } = this.#means;
-    return { curve, means: this.#asked === undefined ? undefined : { queries: mean(queries), documents: mean(documents) } };
-  }
-
-  #layers(scale: number): LayerLoss[] {
-    const { losses, stderr } = meanAndError(this.#byScale.get(scale)!);
-    return losses.map((loss, i) => ({ layer: i + 1, loss, stderr: stderr[i]! }));
   }
 
   #seconds(): number {
@@ -276,13 +215,8 @@ class Measurement {
   }
 }
 
-/** Whether a row's query, as the data has it, is the very text that will be asked. */
-function isAskedAs(asked: NonNullable<ProfileOptions['asked']>, { instruction }: Triplet, separator: string): boolean {
-  return instruction === asked.instruction && (instruction === undefined || separator === asked.separator);
-}
-
 /** What a person should know before cutting where the curve says. */
-function warnings(scales: LossCurve['scales'], scale: number): string[] {
+function warnings({ scales }: CutCurve, calibrated: CutCurve | undefined, scale: number): string[] {
   const found: string[] = [];
   const own = scales[String(scale)]!;
   const shown = Object.entries(scales)
@@ -293,5 +227,6 @@ function warnings(scales: LossCurve['scales'], scale: number): string[] {
   for (const [name, layers] of [['small', own.small], ['large', own.large]] as const) {
     if (layers < 3) found.push(`The ${name} cut keeps ${layers} ${layers === 1 ? 'layer' : 'layers'}: fewer than 3 rarely make a useful encoder.`);
   }
+  if (calibrated === undefined) found.push('There is no calibrated curve: with the mean taken off, vectors of these texts have no direction left.');
   return found;
 }

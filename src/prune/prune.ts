@@ -1,21 +1,22 @@
 import { copyFile, stat, writeFile } from 'node:fs/promises';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import type { Attention } from '../encoder/settings.ts';
+import type { Calibration } from '../encoder/calibration.ts';
 import { errors } from '../errors.ts';
 import { writeFolderAtomically } from '../files.ts';
 import { decoderTensors, findPrefix } from '../models/config.ts';
 import { finiteSource } from '../models/finite.ts';
 import { WEIGHTS_FILE } from '../models/safetensors.ts';
-import { float32Source, storedSource, writeSafetensors, type TensorSource } from '../models/tensor-data.ts';
+import { storedSource, writeSafetensors, type TensorSource } from '../models/tensor-data.ts';
 import type { Checkpoint } from '../models/types.ts';
 import { createdBy } from '../version.ts';
+import { writeCalibrationWeights } from './calibration-modules.ts';
+import { jsonFile, type CheckpointFile } from './checkpoint-file.ts';
+import { checkpointTexts } from './checkpoint-texts.ts';
 import { layersAfterPercent } from './choose.ts';
 import type { LossCurve } from './curve.ts';
 import type { CheckpointSummary, Depth } from './job.ts';
-import { calibrationFile, calibrationTensors, manifestFile, readManifest, type CheckpointEncoderSettings, type Manifest } from './manifest.ts';
-import type { LayerMeans } from './profile.ts';
-import { modelCard, namesPadToken, sentenceTransformersFiles } from './sentence-transformers.ts';
+import { describeCalibration, manifestFile, manifestFormat, readManifest, type CheckpointEncoderSettings, type Manifest } from './manifest.ts';
 import { summarize } from './checkpoints.ts';
 
 export interface PruneOptions {
@@ -25,8 +26,8 @@ export interface PruneOptions {
   readonly encoder: CheckpointEncoderSettings;
   /** The curve that the depth is read from, kept in the manifest; null where there is none. */
   readonly curve: LossCurve | null;
-  /** With it, the mean vectors at the cut are kept as the checkpoint's calibration. */
-  readonly means?: LayerMeans | undefined;
+  /** What was measured at this depth under these settings; without it the vectors stay as they are. */
+  readonly calibration?: Calibration | undefined;
   /** Replace a checkpoint that is already there. */
   readonly force?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -83,12 +84,12 @@ export async function pruneCheckpoint(checkpoint: Checkpoint, options: PruneOpti
       signal,
       onProgress: ({ doneBytes, totalBytes }) => options.onProgress?.(doneBytes, totalBytes ?? doneBytes),
     });
-    if (options.means !== undefined) await writeCalibration(folder, checkpoint.config.hiddenSize, layers, options.means);
+    if (options.calibration !== undefined) await writeCalibrationWeights(folder, options.calibration);
     for (const file of tokenizerFiles) {
       const source = join(checkpoint.directory, file);
       if (await stat(source).then((entry) => entry.isFile(), () => false)) await copyFile(source, join(folder, file));
     }
-    for (const { path, content } of await textFiles(checkpoint, layers, manifest)) {
+    for (const { path, content } of [configFile(checkpoint, layers, manifest), ...(await checkpointTexts(checkpoint, manifest))]) {
       await mkdir(dirname(join(folder, path)), { recursive: true });
       await writeFile(join(folder, path), content);
     }
@@ -115,21 +116,7 @@ function keptTensors(checkpoint: Checkpoint, layers: number): TensorSource[] {
   );
 }
 
-async function writeCalibration(
-  folder: string,
-  size: number,
-  layers: number,
-  { queries, documents }: LayerMeans,
-): Promise<void> {
-  const mean = (name: string, means: Float32Array): TensorSource =>
-    float32Source(name, [1, size], means.slice((layers - 1) * size, layers * size));
-  await writeSafetensors(join(folder, calibrationFile), [
-    mean(calibrationTensors.query, queries),
-    mean(calibrationTensors.document, documents),
-  ]);
-}
-
-async function makeManifest(checkpoint: Checkpoint, layers: number, { curve, depth, encoder, means }: PruneOptions): Promise<Manifest> {
+async function makeManifest(checkpoint: Checkpoint, layers: number, { curve, depth, encoder, calibration }: PruneOptions): Promise<Manifest> {
   const earlier = await readManifest(checkpoint.directory);
   const created = new Date().toISOString();
   const from = {
@@ -140,7 +127,7 @@ async function makeManifest(checkpoint: Checkpoint, layers: number, { curve, dep
   if (curve !== null && curve.model.fingerprint !== from.fingerprint)
     throw errors.usage(`The curve was measured on ${curve.model.name}, which is another model than ${from.name}: measure it on this one.`);
   return {
-    format: 1,
+    format: manifestFormat,
     createdBy,
     created,
     base: earlier?.base ?? from,
@@ -148,41 +135,21 @@ async function makeManifest(checkpoint: Checkpoint, layers: number, { curve, dep
     encoder,
     history: [...(earlier?.history ?? []), { step: 'prune', date: created, from, layers, depth }],
     curve: curve as Manifest['curve'],
-    calibrated: means !== undefined,
+    calibration: describeCalibration(calibration),
   };
-}
-
-async function textFiles(checkpoint: Checkpoint, layers: number, manifest: Manifest): Promise<{ path: string; content: string }[]> {
-  const settings = {
-    ...manifest.encoder,
-    instruction: manifest.encoder.instruction,
-    addsBos: checkpoint.tokenizer.addsBos,
-    hasPadToken: await namesPadToken(checkpoint.directory),
-    hiddenSize: checkpoint.config.hiddenSize,
-  };
-  return [
-    { path: 'config.json', content: json(prunedConfig(checkpoint.config.raw, layers, settings.attention)) },
-    { path: manifestFile, content: json(manifest) },
-    { path: 'README.md', content: modelCard(manifest, settings) },
-    ...sentenceTransformersFiles(settings),
-  ];
 }
 
 /**
  * The config of the cut model: fewer layers, no output matrix, no code of others, and the attention its vectors need
  * (transformers reads `is_causal` from 5.2 on).
  */
-function prunedConfig(raw: Readonly<Record<string, unknown>>, layers: number, attention: Attention): Record<string, unknown> {
-  const { auto_map: _, is_causal: __, layer_types: layerTypes, ...config } = raw;
-  return {
-    ...config,
+function configFile({ config }: Checkpoint, layers: number, { encoder }: Manifest): CheckpointFile {
+  const { auto_map: _, is_causal: __, layer_types: layerTypes, ...kept } = config.raw;
+  return jsonFile('config.json', {
+    ...kept,
     architectures: ['LlamaModel'],
     num_hidden_layers: layers,
-    ...(attention === 'bidirectional' ? { is_causal: false } : {}),
+    ...(encoder.attention === 'bidirectional' ? { is_causal: false } : {}),
     ...(Array.isArray(layerTypes) ? { layer_types: layerTypes.slice(0, layers) } : {}),
-  };
-}
-
-function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+  });
 }

@@ -7,6 +7,7 @@ import type { ByteProgress, Checkpoint } from '../models/types.ts';
 import { onnxEngine } from '../engine/onnx/engine.ts';
 import { defaultSettings } from './checkpoint-settings.ts';
 import type { CheckpointEncoderSettings } from './manifest.ts';
+import { calibrateAt, defaultCalibration } from './measure-calibration.ts';
 import { loadTriplets, mostBatches, profileRequestFor } from './inputs.ts';
 import type { CheckpointSummary, Depth, JobProgress, PruneJob, PruneJobResult } from './job.ts';
 import { profile, type ProfileRequest } from './profile.ts';
@@ -40,28 +41,35 @@ export async function* runPruneJob(job: PruneJob, { home, signal, threads }: Pru
   const data = yield* loadData(job, request, signal);
 
   const encoder = encoderSettings(await defaultSettings(checkpoint), job);
-  const measuring = profile(onnxEngine({ threads }), checkpoint, data, request, { signal, asked: encoder });
+  const engine = onnxEngine({ threads });
+  const measuring = profile(engine, checkpoint, data, request, { signal });
   let step = await measuring.next();
   for (; !step.done; step = await measuring.next()) yield { kind: 'profile', progress: step.value };
-  const measured = step.value;
+  const curve = step.value;
 
   const checkpoints: CheckpointSummary[] = [];
   const folder = join(home, 'checkpoints', `${basename(checkpoint.name).replace(/[^\w.-]+/g, '-')}-${stamp(new Date())}`);
   for (const depth of depths) {
+    const layers = layersToKeep(depth, checkpoint.config.numHiddenLayers, curve);
+    const settings = { ...encoder, maxLength: Math.min(encoder.maxLength, request.maxLength) };
+    const calibrating = calibrateAt(engine, checkpoint, layers, data.triplets, defaultCalibration, settings, signal);
+    let done = await calibrating.next();
+    for (; !done.done; done = await calibrating.next()) yield { kind: 'calibrate', layers, done: done.value.textsDone, total: done.value.texts };
+    const calibration = done.value;
     const writing = new ProgressQueue<JobProgress, CheckpointSummary>(async (push) =>
       pruneCheckpoint(checkpoint, {
         depth,
         out: depths.length === 1 ? folder : join(folder, folderName(depth)),
         encoder,
-        curve: measured.curve,
-        means: measured.means,
+        curve,
+        calibration,
         signal,
         onProgress: (done, total) => push({ kind: 'write', done, total }),
       }),
     );
     checkpoints.push(yield* writing.drain());
   }
-  return { curve: measured.curve, checkpoints, source: how };
+  return { curve, checkpoints, source: how };
 }
 
 function modelProgress({ what, doneBytes, totalBytes }: ByteProgress): JobProgress {

@@ -56,7 +56,7 @@ describe('the package', () => {
       ];
       console.log(JSON.stringify(cuts.map(({ layersKept }) => layersKept)));`);
     expect(kept).toEqual([2, 5, 4]);
-    expect(await names(cli.path('one'))).toContain('calibration.safetensors');
+    expect(await names(cli.path('one'))).toContain('2_Dense');
   });
 
   it('encodes as the command line embeds', async () => {

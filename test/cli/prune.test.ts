@@ -20,7 +20,7 @@ describe('l3prune prune', () => {
   ] as const)('with %s keeps %i layers', async (args, layers) => {
     expect(await summaryOf(...args)).toMatchObject({ path: cli.path('out'), layersKept: layers, layersOfBase: 6, baseModel: 'model' });
     expect(await json(cli.path('out', 'config.json'))).toMatchObject({ num_hidden_layers: layers });
-    expect(await manifestOf('out')).toMatchObject({ layers, curve: null, calibrated: false });
+    expect(await manifestOf('out')).toMatchObject({ layers, curve: null, calibration: null });
   });
 
   it('says for a person what was written, and from which model', async () => {
@@ -40,13 +40,17 @@ describe('l3prune prune', () => {
     expect(await manifestOf('out')).toMatchObject({ curve: JSON.parse(stdout) as object, history: [{ depth: { kind: which.slice(2) } }] });
   });
 
-  it('measures the curve itself where it is given data, and keeps the mean vectors', async () => {
+  it('measures the curve itself where it is given data, and a calibration by one mean', async () => {
     const data = await cli.write('data.jsonl', triplets);
     const ran = await prune('--small', '--data', data, ...asReference, '--json');
     expect(documentOf<CheckpointSummary>(ran)).toMatchObject({ layersKept: 2 });
     expect(ran.stderr).toContain('small (S): 2 of 6 layers');
-    expect(await manifestOf('out')).toMatchObject({ calibrated: true, curve: { small: 2, large: 5 }, encoder: { maxLength: 96, separator: ' ' } });
-    expect(await names(cli.path('out'))).toContain('calibration.safetensors');
+    expect(await manifestOf('out')).toMatchObject({
+      calibration: { kind: 'mean', components: 0, rows: 12 },
+      curve: { small: 2, large: 5 },
+      encoder: { maxLength: 96, separator: ' ' },
+    });
+    expect(await names(cli.path('out'))).toContain('2_Dense');
   });
 
   it('keeps the settings that change a vector, and embed uses them', async () => {

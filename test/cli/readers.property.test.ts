@@ -1,18 +1,22 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as fc from 'fast-check';
-import type { LossCurve } from '../../src/prune/curve.ts';
+import type { CutCurve, LossCurve } from '../../src/prune/curve.ts';
 import { parseCurve, parseManifest } from '../../src/prune/manifest.ts';
 import { L3PruneError } from '../../src/errors.ts';
 import { hostileValue, mutate, mutations, replaceAt, runs, seed } from '../models/mutation.ts';
 
 const layers = [3.5, 3.1, 3.3, 2.9];
 const at = { small: 2, large: 4, losses: layers, stderr: layers.map(() => 0.1) };
-const curve: LossCurve = {
+const cuts: CutCurve = {
   layers: layers.map((loss, i) => ({ layer: i + 1, loss, stderr: 0.1 })),
   small: 2,
   large: 4,
   confidence: { small: [[2, 1]], large: [[4, 0.9], [3, 0.1]] },
   scales: { 20: at, 50: at },
+};
+const curve: LossCurve = {
+  ...cuts,
+  calibrated: { ...cuts, calibration: 'mean' },
   warnings: ['The small cut keeps 2 layers: fewer than 3 rarely make a useful encoder.'],
   settings: { batchSize: 4, batches: 3, maxLength: 96, attention: 'causal', pooling: 'weighted_mean', separator: '; ', scale: 50, seed: 42, order: 'file' },
   model: { name: 'model', fingerprint: 'f'.repeat(64), layers: 4 },
@@ -24,7 +28,7 @@ const curve: LossCurve = {
 };
 const base = { name: 'model', fingerprint: 'f'.repeat(64), layers: 4 };
 const manifest = {
-  format: 1,
+  format: 2,
   createdBy: 'l3prune 0.1.0',
   created: '2031-05-09T17:45:02.000Z',
   base,
@@ -32,7 +36,7 @@ const manifest = {
   encoder: { attention: 'causal', pooling: 'mean', maxLength: 96, instruction: 'Find:', separator: ' ' },
   history: [{ step: 'prune', date: '2031-05-09T17:45:02.000Z', from: base, layers: 2, depth: { kind: 'small' } }],
   curve,
-  calibrated: true,
+  calibration: { kind: 'router', components: 2, rows: 64 },
 };
 
 const readers: ReadonlyArray<readonly [name: string, read: (bytes: Uint8Array) => unknown, valid: object]> = [
@@ -78,7 +82,7 @@ describe.each(readers)('%s', (_, read, valid) => {
       fc.property(fc.nat(), fc.integer({ min: -1, max: 9 }), (place, value) => {
         const found = tryToRead(Buffer.from(JSON.stringify(replaceAt(valid, place, value)))) as { curve?: LossCurve | null } & LossCurve;
         const read = found?.curve ?? found;
-        if (Array.isArray(read?.layers)) expect(read.large).toBeLessThanOrEqual(read.layers.length);
+        for (const part of [read, read?.calibrated]) if (Array.isArray(part?.layers)) expect(part.large).toBeLessThanOrEqual(part.layers.length);
       }),
       { numRuns: runs(500), ...seed },
     );

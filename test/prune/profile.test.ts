@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { TripletSet } from '../../src/data/triplet.ts';
+import type { EncoderInput } from '../../src/encoder/prompt.ts';
 import { attentions } from '../../src/encoder/settings.ts';
 import { openCheckpoint } from '../../src/models/checkpoint.ts';
 import type { Checkpoint } from '../../src/models/types.ts';
-import type { ProfileProgress } from '../../src/prune/curve.ts';
-import { defaultProfile, profile, type Profile, type ProfileOptions, type ProfileRequest } from '../../src/prune/profile.ts';
-import { encodeWith, engine, fixtures, readReference, tripletsOf, worstDifference } from '../reference.ts';
+import type { LossCurve, ProfileProgress } from '../../src/prune/curve.ts';
+import { defaultProfile, profile, type ProfileRequest } from '../../src/prune/profile.ts';
+import { encodeWith, engine, fixtures, readReference, tripletsOf } from '../reference.ts';
 
 const reference = readReference('llama');
 const data: TripletSet = { triplets: tripletsOf(reference), rejected: [], fingerprint: 'of the reference' };
@@ -22,12 +23,12 @@ beforeAll(async () => {
   checkpoint = await openCheckpoint(join(fixtures, 'llama', 'model'));
 });
 
-async function run(settings: Partial<ProfileRequest> = {}, options: ProfileOptions = {}, rows = data): Promise<Profile & { steps: ProfileProgress[] }> {
+async function run(settings: Partial<ProfileRequest> = {}, rows = data): Promise<{ curve: LossCurve; steps: ProfileProgress[] }> {
   const steps: ProfileProgress[] = [];
-  const running = profile(engine, checkpoint, rows, { ...request, ...settings }, options);
+  const running = profile(engine, checkpoint, rows, { ...request, ...settings });
   for (;;) {
     const step = await running.next();
-    if (step.done) return { ...step.value, steps };
+    if (step.done) return { curve: step.value, steps };
     steps.push(step.value);
   }
 }
@@ -57,7 +58,7 @@ describe('profile', () => {
   });
 
   test('gives the same numbers again', async () => {
-    const strip = ({ curve }: Profile) => ({ ...curve, seconds: 0, peakBytes: 0 });
+    const strip = ({ curve }: { curve: LossCurve }) => ({ ...curve, seconds: 0, peakBytes: 0 });
     expect(strip(await run({ order: 'shuffled' }))).toEqual(strip(await run({ order: 'shuffled' })));
   });
 
@@ -70,31 +71,21 @@ describe('profile', () => {
     expect(steps.at(-1)).toMatchObject({ textsDone: 36, texts: 36, tokensDone: curve.tokens });
   });
 
-  test('takes the mean vectors of queries as they will be asked, and of documents, without moving the curve', async () => {
-    const { means, curve } = await run({}, { asked: { separator: ' ' } });
-    const bare = await encodeWith(checkpoint, { maxLength: request.maxLength, output: 'every' }, (encoder) =>
-      data.triplets.map(({ query }) => encoder.prepare({ text: query })),
-    );
-    const rows = data.triplets.length;
-    const mean = Array.from({ length: 6 * 64 }, (_, at) => {
-      const [layer, i] = [Math.floor(at / 64), at % 64];
-      return data.triplets.reduce((sum, _, row) => sum + bare[(layer * rows + row) * 64 + i]!, 0) / rows;
-    });
-    expect(worstDifference(means!.queries, Float32Array.from(mean), 64)).toBeLessThan(1e-5);
-    expect(means!.documents).toHaveLength(6 * 64);
-    const without = await run();
-    expect(without.means).toBeUndefined();
-    curve.layers.forEach(({ loss }, i) => expect(loss).toBeCloseTo(without.curve.layers[i]!.loss, 4));
+  test('measures beside it the loss with a mean taken off that the batch has no part in', async () => {
+    const { curve } = await run();
+    const { layers: shown, small, large, scales, calibration } = curve.calibrated!;
+    const expected = await calibratedLosses();
+    expect(calibration).toBe('mean');
+    shown.forEach(({ loss }, i) => expect(Math.abs(loss / expected[i]! - 1)).toBeLessThan(2e-5));
+    expect(scales['50']).toMatchObject({ small, large });
+    expect(scales['20']!.losses).not.toEqual(scales['50']!.losses);
   });
 
-  test('encodes no query twice where it will be asked as the data has it', async () => {
-    const instruction = 'Given a question, retrieve passages that answer the question';
-    const rows = { ...data, triplets: data.triplets.map((row) => ({ ...row, instruction })) };
-    const same = await run({}, { asked: { instruction, separator: request.separator } }, rows);
-    expect(same.steps.at(-1)).toMatchObject({ textsDone: 36, texts: 36 });
-    const apart = await run({}, { asked: { separator: ' ' } }, rows);
-    expect(apart.steps.at(-1)).toMatchObject({ textsDone: 48, texts: 48 });
-    expect(worstDifference(same.means!.documents, apart.means!.documents, 64)).toBeLessThan(1e-5);
+  test('says so where nothing is left of the vectors when their mean is taken off', async () => {
+    const row = { query: 'the same', positive: 'the same', negatives: ['the same'] };
+    const { curve } = await run({ batchSize: 4, batches: 3 }, { ...data, triplets: Array.from({ length: 12 }, () => row) });
+    expect(curve.calibrated).toBeUndefined();
+    expect(curve.warnings.join()).toContain('There is no calibrated curve');
   });
 
   test('stops between two runs when it is cancelled', async () => {
@@ -114,3 +105,43 @@ describe('profile', () => {
     await expect(run({ batchSize: 12 })).rejects.toMatchObject({ code: 'BAD_DATA' });
   });
 });
+
+/** The same by the definition, in float64: what numpy would write in a few lines. */
+async function calibratedLosses(): Promise<number[]> {
+  const { batchSize, maxLength, separator, scale } = request;
+  const [layers, size, count] = [6, 64, 3];
+  const encoded = (texts: (row: TripletSet['triplets'][number]) => EncoderInput): Promise<Float32Array> =>
+    encodeWith(checkpoint, { maxLength, output: 'every' }, (encoder) => data.triplets.slice(0, count * batchSize).map((row) => encoder.prepare(texts(row))));
+  const queries = await encoded(({ query, instruction }) => ({ text: query, instruction: instruction!, separator }));
+  const positives = await encoded(({ positive }) => ({ text: positive }));
+  const negatives = await encoded(({ negatives: [text] }) => ({ text: text! }));
+  const rows = count * batchSize;
+  return Array.from({ length: layers }, (_, layer) => {
+    const at = (vectors: Float32Array, row: number): number[] => [...vectors.subarray((layer * rows + row) * size, (layer * rows + row + 1) * size)];
+    const batch = (index: number, vectors: Float32Array): number[][] => Array.from({ length: batchSize }, (__, i) => at(vectors, index * batchSize + i));
+    const losses = Array.from({ length: count }, (__, index) => {
+      const others = Array.from({ length: count }, (___, other) => other).filter((other) => (index === 0 ? other !== 0 : other < index));
+      const middle = average([
+        average(others.flatMap((other) => batch(other, queries))),
+        average(others.flatMap((other) => [...batch(other, positives), ...batch(other, negatives)])),
+      ]);
+      const centred = (vectors: number[][]): number[][] => vectors.map((vector) => unit(vector.map((x, i) => x - middle[i]!)));
+      const documents = centred([...batch(index, positives), ...batch(index, negatives)]);
+      const each = centred(batch(index, queries)).map((query, row) => {
+        const scores = documents.map((document) => scale * document.reduce((sum, x, i) => sum + x * query[i]!, 0));
+        return Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0)) - scores[row]!;
+      });
+      return each.reduce((sum, loss) => sum + loss, 0) / batchSize;
+    });
+    return losses.reduce((sum, loss) => sum + loss, 0) / count;
+  });
+}
+
+function average(vectors: readonly number[][]): number[] {
+  return vectors[0]!.map((_, i) => vectors.reduce((sum, vector) => sum + vector[i]!, 0) / vectors.length);
+}
+
+function unit(vector: readonly number[]): number[] {
+  const length = Math.hypot(...vector);
+  return vector.map((x) => x / length);
+}

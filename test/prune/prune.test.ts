@@ -5,7 +5,6 @@ import type { Encoder } from '../../src/encoder/encoder.ts';
 import { openCheckpoint } from '../../src/models/checkpoint.ts';
 import { readSafetensors, readTensorBytes } from '../../src/models/safetensors.ts';
 import type { Checkpoint } from '../../src/models/types.ts';
-import { readCalibration } from '../../src/prune/calibration.ts';
 import { listCheckpoints } from '../../src/prune/checkpoints.ts';
 import { defaultSettings } from '../../src/prune/checkpoint-settings.ts';
 import { readManifest } from '../../src/prune/manifest.ts';
@@ -98,15 +97,6 @@ describe('pruneCheckpoint', () => {
     // What lies beyond the cut does not matter.
     await prune(whole, 1, folder.path('one'));
     expect((await readdir(folder.path())).sort()).toEqual(['nan', 'one']);
-  });
-
-  test('keeps the mean vectors of its depth', async () => {
-    const means = { queries: new Float32Array(6 * 64).map((_, i) => Math.floor(i / 64)), documents: new Float32Array(6 * 64).fill(9) };
-    await prune(llama, 3, folder.path('cut'), { means });
-    const cut = await openCheckpoint(folder.path('cut'));
-    const calibration = (await readCalibration(cut, await readManifest(folder.path('cut'))))!;
-    expect([...new Set(calibration.maps.query.bias)]).toEqual([-2]);
-    expect([...new Set(calibration.maps.document.bias)]).toEqual([-9]);
   });
 });
 

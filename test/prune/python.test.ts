@@ -9,12 +9,16 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { applyCalibration, type Calibration } from '../../src/encoder/calibration.ts';
 import { Encoder } from '../../src/encoder/encoder.ts';
 import type { EncoderText } from '../../src/encoder/prompt.ts';
 import type { EncoderSettings } from '../../src/encoder/settings.ts';
-import { onnxEngine } from '../../src/engine/onnx/engine.ts';
 import { openCheckpoint } from '../../src/models/checkpoint.ts';
+import { readCalibration } from '../../src/prune/calibration.ts';
+import { readManifest } from '../../src/prune/manifest.ts';
+import { calibrateAt, type CalibrationProgress, type CalibrationRequest } from '../../src/prune/measure-calibration.ts';
 import { pruneCheckpoint } from '../../src/prune/prune.ts';
+import { engine, readReference, tripletsOf } from '../reference.ts';
 
 const python = process.env.PYTHON ?? 'python3';
 const missing = spawnSync(python, [
@@ -44,6 +48,7 @@ interface Case {
   readonly separator?: string;
   /** Whether the folder brings a Python module of ours. */
   readonly trust: boolean;
+  readonly calibration?: CalibrationRequest;
 }
 
 const cases: Case[] = [
@@ -95,11 +100,30 @@ const cases: Case[] = [
     settings: { attention: 'causal' as const, pooling },
     trust: false,
   })),
+  ...(['mean', 'router'] as const).flatMap((kind) =>
+    [0, 2].flatMap((components) => [
+      {
+        title: `a ${kind} calibration with ${components} components, by the stock modules`,
+        base: 'no bos' as const,
+        settings: { attention: 'causal' as const, pooling: 'weighted_mean' as const },
+        trust: false,
+        calibration: { kind, components },
+      },
+      {
+        title: `a ${kind} calibration with ${components} components, a bos and an instruction`,
+        base: 'bos' as const,
+        settings: { attention: 'causal' as const, pooling: 'weighted_mean' as const },
+        instruction: 'Find code:',
+        trust: true,
+        calibration: { kind, components },
+      },
+    ]),
+  ),
 ];
 
 describe.skipIf(missing !== 0)('a pruned folder in Python', () => {
   let folder: string;
-  let measured: { hidden: number; embeddings: number; alone: number }[];
+  let differences: { hidden: number; embeddings: number; alone: number }[];
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'l3prune-python-'));
@@ -114,33 +138,29 @@ describe.skipIf(missing !== 0)('a pruned folder in Python', () => {
       maxBuffer: 1 << 26,
     });
     if (status !== 0) throw new Error(`${script} failed:\n${stderr.slice(-4000)}`);
-    measured = stdout
+    differences = stdout
       .split('\n')
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line));
-    const worst = (key: keyof (typeof measured)[number]): string => Math.max(...measured.map((one) => one[key])).toExponential(1);
+    const worst = (key: keyof (typeof differences)[number]): string => Math.max(...differences.map((one) => one[key])).toExponential(1);
     console.log(`Largest relative difference: hidden states ${worst('hidden')}, embeddings ${worst('embeddings')}, one by one ${worst('alone')}.`);
   });
   afterAll(async () => rm(folder, { recursive: true, force: true }));
 
   test.each(cases.map(({ title }, index) => ({ title, index })))('gives our numbers with $title', ({ index }) => {
-    const { hidden, embeddings, alone } = measured[index]!;
+    const { hidden, embeddings, alone } = differences[index]!;
     expect(hidden).toBeLessThan(tolerance);
     expect(embeddings).toBeLessThan(tolerance);
     expect(alone).toBeLessThan(tolerance);
   });
 
   /** Prunes the model, and writes down what our encoder makes of the folder. */
-  async function prepare({ base, settings, instruction, separator = ' ', trust }: Case, out: string): Promise<object> {
+  async function prepare({ base, settings, instruction, separator = ' ', trust, calibration: request }: Case, out: string): Promise<object> {
     const source = await openCheckpoint(base === 'bos' ? llama : join(folder, 'no-bos'));
     const encoderSettings = { ...settings, maxLength: 96 };
-    await pruneCheckpoint(source, {
-      depth: { kind: 'layers', layers },
-      out,
-      encoder: { ...encoderSettings, separator, ...(instruction === undefined ? {} : { instruction }) },
-      curve: null,
-    });
-    const engine = onnxEngine({ threads: 2 });
+    const ownSettings = { ...encoderSettings, separator, ...(instruction === undefined ? {} : { instruction }) };
+    const calibration = request && (await measured(calibrateAt(engine, source, layers, tripletsOf(readReference('llama')), request, ownSettings)));
+    await pruneCheckpoint(source, { depth: { kind: 'layers', layers }, out, encoder: ownSettings, curve: null, calibration });
     const checkpoint = await openCheckpoint(out);
     const encoder = await Encoder.open(engine, checkpoint, { ...encoderSettings, output: 'last' });
     const stater = await Encoder.open(engine, checkpoint, { ...encoderSettings, pooling: 'mean', output: 'last' });
@@ -152,7 +172,12 @@ describe.skipIf(missing !== 0)('a pruned folder in Python', () => {
       { text, query: false, prepared: encoder.prepare({ text }) },
       { text, query: true, prepared: encoder.prepare(instruction === undefined ? { text } : { text, instruction, separator }) },
     ]);
-    const embeddings = rows(await encoder.encode(inputs.map(({ prepared }) => prepared)));
+    const plain = await encoder.encode(inputs.map(({ prepared }) => prepared));
+    const kept = await readCalibration(checkpoint, await readManifest(out), { ...settings, layers });
+    const embeddings = inputs.map(({ query }, i) => {
+      const vector = plain.subarray(i * size, (i + 1) * size);
+      return [...(kept === undefined ? vector : applyCalibration(kept, query ? 'query' : 'document', [vector])[0]!)];
+    });
     const hidden = [];
     for (const { prepared } of inputs.slice(0, 4)) {
       hidden.push({ ids: prepared.ids, states: rows(await stater.encode(everyToken(prepared))) });
@@ -162,6 +187,13 @@ describe.skipIf(missing !== 0)('a pruned folder in Python', () => {
     return { folder: out, trust, hidden, texts: inputs.map(({ text, query }, i) => ({ text, query, embedding: embeddings[i] })) };
   }
 });
+
+async function measured(running: AsyncGenerator<CalibrationProgress, Calibration>): Promise<Calibration> {
+  for (;;) {
+    const step = await running.next();
+    if (step.done) return step.value;
+  }
+}
 
 /** A text as often as it has tokens, each time with another one pooled: their mean is that token's hidden state. */
 function everyToken(text: EncoderText): EncoderText[] {

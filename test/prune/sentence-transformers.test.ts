@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Manifest } from '../../src/prune/manifest.ts';
-import { modelCard, sentenceTransformersFiles, type SentenceTransformersSettings } from '../../src/prune/sentence-transformers.ts';
+import { modelCard } from '../../src/prune/model-card.ts';
+import { sentenceTransformersFiles, type SentenceTransformersSettings } from '../../src/prune/sentence-transformers.ts';
 
 const plain: SentenceTransformersSettings = {
   attention: 'causal',
@@ -11,6 +12,7 @@ const plain: SentenceTransformersSettings = {
   hiddenSize: 576,
   instruction: undefined,
   separator: ' ',
+  calibration: undefined,
 };
 const parsed = (settings: SentenceTransformersSettings): Record<string, unknown> =>
   Object.fromEntries(
@@ -62,6 +64,27 @@ describe('the files for sentence-transformers', () => {
     expect(files['1_Pooling/config.json']).toEqual({ embedding_dimension: 576, pooling: 'weighted_mean' });
   });
 
+  test('end with a Dense module without an activation where one mean is taken off', () => {
+    const files = parsed({ ...plain, calibration: 'mean' });
+    expect(files['modules.json']).toMatchObject([{}, {}, { idx: 2, name: '2', path: '2_Dense', type: 'sentence_transformers.models.Dense' }]);
+    expect(files['2_Dense/config.json']).toEqual({
+      in_features: 576,
+      out_features: 576,
+      bias: true,
+      activation_function: 'torch.nn.modules.linear.Identity',
+    });
+  });
+
+  test('end with a Router of two where queries and documents are apart, which takes what says nothing for a document', () => {
+    const files = parsed({ ...plain, calibration: 'router' });
+    expect(files['modules.json']).toMatchObject([{}, {}, { path: '2_Router', type: 'sentence_transformers.models.Router' }]);
+    expect(files['2_Router/router_config.json']).toMatchObject({
+      structure: { query: ['query_0_Dense'], document: ['document_0_Dense'] },
+      parameters: { default_route: 'document' },
+    });
+    expect(files['2_Router/query_0_Dense/config.json']).toEqual(files['2_Router/document_0_Dense/config.json']);
+  });
+
   test('put instruction and separator before queries alone', () => {
     expect(parsed({ ...plain, instruction: 'Find code:', separator: '; ' })['config_sentence_transformers.json']).toMatchObject({
       prompts: { query: 'Find code:; ', document: '' },
@@ -70,7 +93,7 @@ describe('the files for sentence-transformers', () => {
 });
 
 describe("a checkpoint's README", () => {
-  const manifest = { base: { name: 'owner/model', fingerprint: 'ab12', layers: 30 }, layers: 8, calibrated: false } as Manifest;
+  const manifest = { base: { name: 'owner/model', fingerprint: 'ab12', layers: 30 }, layers: 8, calibration: null } as Manifest;
 
   test('names the base model, the layers and the pooling, and asks to trust no code where none runs', () => {
     const card = modelCard(manifest, plain);
@@ -79,15 +102,23 @@ describe("a checkpoint's README", () => {
     expect(card).toContain('`weighted_mean`');
     expect(card).toContain('SentenceTransformer("path/to/this/folder")');
     expect(card).not.toContain('trust_remote_code');
-    expect(card).not.toContain('calibration');
+    expect(card).not.toContain('alibration');
   });
 
   test('says why it asks for trust_remote_code', () => {
-    const card = modelCard({ ...manifest, calibrated: true }, { ...plain, addsBos: true });
+    const card = modelCard(manifest, { ...plain, addsBos: true });
     expect(card).toContain('trust_remote_code=True');
     expect(card).toContain('- The tokenizer puts a token of its own before the text');
     expect(card).not.toContain('- Queries carry an instruction');
-    expect(card).toContain('calibration.safetensors');
+  });
+
+  test.each([
+    [{ kind: 'mean', components: 0, rows: 256 }, 'One mean vector is taken off every vector, by a Dense module without an\nactivation (`2_Dense/`)'],
+    [{ kind: 'router', components: 2, rows: 256 }, 'that of documents off a document, and the 2 leading components of what is left, by a Router\n'],
+  ] as const)('says what its calibration takes off (%o)', (calibration, sentence) => {
+    const card = modelCard({ ...manifest, calibration }, { ...plain, calibration: calibration.kind });
+    expect(card).toContain(sentence);
+    expect(card).toContain('256 queries');
   });
 
   test('keeps its table whole whatever the instruction holds', () => {

@@ -30,7 +30,8 @@ def hidden_states(folder: str, cases: list[dict]) -> float:
 def embeddings(folder: str, trust: bool, cases: list[dict]) -> tuple[float, float]:
     model = SentenceTransformer(folder, trust_remote_code=trust, device="cpu")
     together, alone = 0.0, 0.0
-    for query, encode in ((True, model.encode_query), (False, model.encode_document)):
+    # What is encoded in no role counts as a document.
+    for query, encode in ((True, model.encode_query), (False, model.encode_document), (False, model.encode)):
         chosen = [case for case in cases if case["query"] is query]
         texts = [case["text"] for case in chosen]
         expected = torch.tensor([case["embedding"] for case in chosen])

@@ -5,18 +5,15 @@ import { collectFunctions } from '../../data/sources.ts';
 import type { FunctionChunk } from '../../data/functions.ts';
 import { errors } from '../../errors.ts';
 import { mine, minedTriplets } from '../../data/mine.ts';
-import { applyCalibration } from '../../encoder/calibration.ts';
-import { rankByCosine, subtractMean } from '../../eval/cosine.ts';
+import { rankByCosine } from '../../eval/cosine.ts';
 import { DEFAULT_MODEL } from '../../models/default-model.ts';
-import { openCheckpoint } from '../../models/checkpoint.ts';
 import type { Checkpoint } from '../../models/types.ts';
-import { readCalibration } from '../../prune/calibration.ts';
 import { defaultSettings } from '../../prune/checkpoint-settings.ts';
 import { countParameters } from '../../prune/checkpoints.ts';
 import type { CheckpointSummary } from '../../prune/job.ts';
-import { readManifest } from '../../prune/manifest.ts';
+import { calibrateAt, defaultCalibration } from '../../prune/measure-calibration.ts';
 import { defaultProfile, profile } from '../../prune/profile.ts';
-import { pruneCheckpoint } from '../../prune/prune.ts';
+import { layersToKeep, pruneCheckpoint } from '../../prune/prune.ts';
 import { Random } from '../../random.ts';
 import { Bm25 } from '../../text/bm25.ts';
 import { openNamedModel } from '../model.ts';
@@ -27,6 +24,7 @@ import { ProgressLine } from '../progress.ts';
 import { embedInChild, type ChildEmbedding } from '../embed-child.ts';
 import { describeMined, showMining } from './mine.ts';
 import { showProfile } from './profile.ts';
+import { showCalibration } from './prune.ts';
 
 const batchSize = 32;
 const batches = 8;
@@ -72,33 +70,37 @@ async function run(home: string, workspace: string, signal: AbortSignal): Promis
   await heading(`3. The loss at every layer: ${batches} batches of ${batchSize}, up to ${maxLength} tokens`);
   const request = { ...defaultProfile, batchSize, batches, maxLength };
   const encoder = { ...(await defaultSettings(checkpoint)), maxLength };
-  const measured = await showProfile(profile(engine, checkpoint, minedTriplets(mined, request.seed), request, { signal, asked: encoder }), line);
-  await print(`${plotCurve(measured.curve)}${describeCurve(measured.curve)}`);
+  const data = minedTriplets(mined, request.seed);
+  const curve = await showProfile(profile(engine, checkpoint, data, request, { signal }), line);
+  await print(`${plotCurve(curve)}${describeCurve(curve)}`);
 
   await heading('4. The cuts');
-  const cut = (kind: 'small' | 'large'): Promise<CheckpointSummary> =>
-    pruneCheckpoint(checkpoint, {
+  const cut = async (kind: 'small' | 'large'): Promise<CheckpointSummary> => {
+    const layers = layersToKeep({ kind }, checkpoint.config.numHiddenLayers, curve);
+    const calibrating = calibrateAt(engine, checkpoint, layers, data.triplets, defaultCalibration, encoder, signal);
+    return pruneCheckpoint(checkpoint, {
       depth: { kind },
       out: join(home, 'checkpoints', 'demo', kind),
       encoder,
-      curve: measured.curve,
-      means: measured.means,
+      curve,
+      calibration: await showCalibration(calibrating, line),
       force: true,
       signal,
     });
+  };
   const small = await cut('small');
   const large = await cut('large');
   for (const { layersKept, parameters, bytes, path } of [small, large])
     await print(`${layersKept} layers, ${(parameters / 1e6).toFixed(1)} million parameters, ${formatBytes(bytes)}: ${path}\n`);
 
   const secondsLeft = secondsForBase - (performance.now() - fetched) / 1000;
-  const { tokens, seconds } = measured.curve;
+  const { tokens, seconds } = curve;
   const functions = await ownFunctions(workspace, (secondsLeft * tokens) / seconds / functionTokens, signal);
   await heading(`5. Three questions about ${functions.length} functions of this repository`);
   const base = await embed(checkpoint.directory, functions, line, 'the base model', home, signal);
   const cutBase = await embed(small.path, functions, line, 'the small cut', home, signal);
   const cutLarge = await embed(large.path, functions.slice(0, largeSample), line, 'the large cut', home, signal);
-  await answer(functions, base, cutBase, await openCheckpoint(small.path));
+  await answer(functions, base, cutBase);
 
   await heading('6. What was measured');
   await print(await measurements(checkpoint, [small, large], { base, small: cutBase, large: cutLarge }));
@@ -140,20 +142,13 @@ async function embed(
   return done;
 }
 
-async function answer(
-  functions: readonly FunctionChunk[],
-  base: ChildEmbedding,
-  small: ChildEmbedding,
-  checkpoint: Checkpoint,
-): Promise<void> {
-  const calibration = (await readCalibration(checkpoint, await readManifest(checkpoint.directory)))!;
+async function answer(functions: readonly FunctionChunk[], base: ChildEmbedding, small: ChildEmbedding): Promise<void> {
   const split = (vectors: readonly Float32Array[]) => ({ documents: vectors.slice(0, functions.length), queries: vectors.slice(functions.length) });
   const own = split(small.vectors);
   const whole = split(base.vectors);
   const texts = new Bm25(functions.map(textOf));
   const answers = {
-    // Of the functions the mean is at hand; of questions the calibration has it.
-    'small cut, mean taken off': rankByCosine(applyCalibration(calibration, 'query', own.queries), subtractMean(own.documents), 3),
+    'small cut, calibrated': rankByCosine(own.queries, own.documents, 3),
     'base model, as it is': rankByCosine(whole.queries, whole.documents, 3),
     BM25: questions.map((question) => texts.search(question, 3)),
   };

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { formatDuration } from '../../format.ts';
-import type { ProfileProgress } from '../../prune/curve.ts';
+import type { LossCurve, ProfileProgress } from '../../prune/curve.ts';
 import { loadTriplets } from '../../prune/inputs.ts';
-import { profile, type Profile } from '../../prune/profile.ts';
+import { profile } from '../../prune/profile.ts';
 import { openNamedModel } from '../model.ts';
 import { modelOptions, named, reportOptions, wholeNumber } from '../options.ts';
 import { print, printJson } from '../output.ts';
@@ -24,14 +24,14 @@ export function profileCommand(signal: AbortSignal): Command {
       const request = await profileRequest(options, checkpoint);
       const data = await loadTriplets(options.data, request, signal);
       process.stderr.write(`${how}\n${describeRejected(data.rejected)}`);
-      const { curve } = await showProfile(profile(engine, checkpoint, data, request, { signal }), line);
+      const curve = await showProfile(profile(engine, checkpoint, data, request, { signal }), line);
       if (options.json) await printJson(curve);
       else await print(`${plotCurve(curve)}${describeCurve(curve)}`);
     });
 }
 
 /** Runs a profile to its end with its progress on the line. */
-export function showProfile(running: AsyncGenerator<ProfileProgress, Profile>, line: ProgressLine): Promise<Profile> {
+export function showProfile(running: AsyncGenerator<ProfileProgress, LossCurve>, line: ProgressLine): Promise<LossCurve> {
   return showSteps(running, line, ({ textsDone, texts, batchesDone, batches, secondsLeft }) => {
     const left = secondsLeft === undefined ? '' : `, ${formatDuration(secondsLeft)} left`;
     line.show('profiling', textsDone, texts, `batch ${Math.min(batchesDone + 1, batches)} of ${batches}${left}`);

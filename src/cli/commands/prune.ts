@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { calibrationKinds, type Calibration, type CalibrationKind } from '../../encoder/calibration.ts';
 import { formatBytes } from '../../format.ts';
 import { errors } from '../../errors.ts';
 import { checkFolderTarget } from '../../files.ts';
@@ -8,16 +9,20 @@ import type { LossCurve } from '../../prune/curve.ts';
 import { loadTriplets } from '../../prune/inputs.ts';
 import type { Depth } from '../../prune/job.ts';
 import { manifestFile, readCurve } from '../../prune/manifest.ts';
-import { profile, type Profile } from '../../prune/profile.ts';
+import { calibrateAt, calibrationRequest, type CalibrationProgress } from '../../prune/measure-calibration.ts';
+import { profile } from '../../prune/profile.ts';
 import { layersToKeep, pruneCheckpoint } from '../../prune/prune.ts';
 import { openNamedModel } from '../model.ts';
 import { decimal, modelOptions, named, reportOptions, withOptions, wholeNumber } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { describeCurve, plotCurve } from '../plot.ts';
 import { checkProfileOptions, profileOptions, profileRequest, type ProfileOptions } from '../profile-options.ts';
-import { ProgressLine } from '../progress.ts';
+import { ProgressLine, showSteps } from '../progress.ts';
 import { describeRejected } from '../sentences.ts';
 import { showProfile } from './profile.ts';
+
+/** What is left after more has been taken off is nobody's meaning. */
+const mostComponents = 64;
 
 interface PruneCommandOptions extends ProfileOptions {
   readonly model: string;
@@ -28,6 +33,8 @@ interface PruneCommandOptions extends ProfileOptions {
   readonly curve?: string;
   readonly data?: string;
   readonly instruction?: string;
+  readonly calibrate?: CalibrationKind | 'none';
+  readonly components?: number;
   readonly force?: true;
 }
 
@@ -41,8 +48,15 @@ export function pruneCommand(signal: AbortSignal): Command {
     .option('--small', "cut at the loss curve's early minimum")
     .option('--large', "cut at the loss curve's late minimum")
     .option('--curve <file>', 'a curve that `profile --json` printed', named)
-    .option('--data <data>', 'triplets to measure the curve on', named)
+    .option('--data <data>', 'triplets to measure the curve and the calibration on', named)
     .option('--instruction <text>', 'what stands before every query of this encoder')
+    .addOption(
+      new Option('--calibrate <kind>', 'take the mean off every vector, as measured on the data: one mean, one of queries and one of documents, or none (default: mean)').choices([
+        ...calibrationKinds,
+        'none',
+      ]),
+    )
+    .option('--components <n>', 'take so many leading principal components off as well (default: 0)', wholeNumber(0, mostComponents))
     .option('--force', 'replace a checkpoint that is already there')
     .action(async (options: PruneCommandOptions) => run(options, signal));
 }
@@ -51,6 +65,7 @@ async function run(options: PruneCommandOptions, signal: AbortSignal): Promise<v
   // What can be refused is refused before a model is fetched and minutes are spent on a curve.
   const depth = depthOf(options);
   checkProfileOptions(options);
+  const wanted = calibrationRequest(options, options.data !== undefined);
   await checkFolderTarget(options.out, { force: options.force, marker: manifestFile });
   let curve: LossCurve | null = options.curve === undefined ? null : await readCurve(options.curve);
   const line = new ProgressLine();
@@ -61,22 +76,24 @@ async function run(options: PruneCommandOptions, signal: AbortSignal): Promise<v
   const { instruction: own, ...settings } = withOptions(await defaultSettings(checkpoint), options);
   const instruction = options.instruction ?? own;
   const encoder = instruction ? { ...settings, instruction } : settings;
-  let measured: Profile | undefined;
+  let calibration: Calibration | undefined;
   if (options.data !== undefined) {
     const { layers: _, ...profiling } = options;
     const request = await profileRequest(profiling, checkpoint);
     const data = await loadTriplets(options.data, request, signal);
     process.stderr.write(describeRejected(data.rejected));
-    measured = await showProfile(profile(engine, checkpoint, data, request, { signal, asked: encoder }), line);
-    curve = measured.curve;
+    curve = await showProfile(profile(engine, checkpoint, data, request, { signal }), line);
     process.stderr.write(`${plotCurve(curve)}${describeCurve(curve)}`);
+    const layers = layersToKeep(depth, checkpoint.config.numHiddenLayers, curve);
+    const measured = { ...encoder, maxLength: Math.min(encoder.maxLength, request.maxLength) };
+    if (wanted !== undefined) calibration = await showCalibration(calibrateAt(engine, checkpoint, layers, data.triplets, wanted, measured, signal), line);
   }
   const summary = await pruneCheckpoint(checkpoint, {
     depth,
     out: options.out,
     encoder,
     curve,
-    means: measured?.means,
+    calibration,
     force: options.force,
     signal,
     onProgress: (done, total) => line.show('writing', done, total, `${formatBytes(done)} of ${formatBytes(total)}`),
@@ -88,6 +105,11 @@ async function run(options: PruneCommandOptions, signal: AbortSignal): Promise<v
       `${resolve(options.out)}: ${summary.layersKept} of ${checkpoint.config.numHiddenLayers} layers, ${(summary.parameters / 1e6).toFixed(1)} million parameters, ${formatBytes(summary.bytes)}\n` +
         `cut from ${checkpoint.name}, fingerprint ${await checkpoint.fingerprint()}\n`,
     );
+}
+
+/** Measures a calibration to its end with its progress on the line. */
+export function showCalibration(running: AsyncGenerator<CalibrationProgress, Calibration>, line: ProgressLine): Promise<Calibration> {
+  return showSteps(running, line, ({ textsDone, texts }) => line.show('calibrating', textsDone, texts));
 }
 
 function depthOf({ layers, percent, small, large, curve, data }: PruneCommandOptions): Depth {
