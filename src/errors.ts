@@ -55,6 +55,8 @@ export const errors = {
   notFinite: failure('NOT_FINITE'),
   /** A triplet, corpus or query file that yields nothing usable. */
   badData: failure('BAD_DATA'),
+  /** A training whose loss grew without bound or is no number any more. */
+  diverged: failure('DIVERGED'),
   /** A text in which no token is left to pool. */
   nothingToPool: failure('NOTHING_TO_POOL'),
   /** A curve or manifest file that is not one of ours. */
@@ -63,6 +65,10 @@ export const errors = {
   modelUnavailable: failure('MODEL_UNAVAILABLE'),
   /** A download whose size or hash is not the expected one. */
   downloadCorrupt: failure('DOWNLOAD_CORRUPT'),
+  /** A program that an installation needs is not on this machine; the sentence says what to install. */
+  missingTool: failure('MISSING_TOOL'),
+  /** A step of an installation failed; the sentence says which, and what the program that did it said. */
+  installFailed: failure('INSTALL_FAILED'),
   /** The inference engine refused a graph or a run. */
   engine: failure('ENGINE'),
   /** Another job of the same kind is running. */
