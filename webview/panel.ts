@@ -1,10 +1,10 @@
 import { formatBytes, formatCheckpointName, formatCount, formatDuration } from '../src/format.ts';
 import type { CheckpointSummary, PanelState, RunStatus, RunView } from '../src/protocol/panel.ts';
-import { curveAt, scalesOf, type ShownCurve } from './curve.ts';
+import { curveAt, scalesOf, type CurveChoice, type ShownCut } from './curve.ts';
 import { element } from './dom.ts';
 import { CurvePlot } from './plot.ts';
 import { CurveTable } from './table.ts';
-import { button, radioGroup } from './toolkit.ts';
+import { button, checkbox, radioGroup } from './toolkit.ts';
 
 /** What the person can ask of the extension. */
 export interface PanelActions {
@@ -28,8 +28,8 @@ export class Panel {
   private readonly checkpoints = element('section', { class: 'checkpoints' });
   private readonly actions: PanelActions;
   private run: RunView | undefined;
-  private scale: string | undefined;
-  private offeredScales = '';
+  private chosen: CurveChoice = { scale: undefined, calibrated: false };
+  private offered = '';
   private statusKey = '';
 
   constructor(root: HTMLElement, actions: PanelActions) {
@@ -60,7 +60,7 @@ export class Panel {
     this.showStatus(run);
     this.warnings.replaceChildren(...(run.curve?.warnings ?? []).map((warning) => element('li', {}, warning)));
     this.warnings.hidden = (run.curve?.warnings.length ?? 0) === 0;
-    this.offerScales(run);
+    this.offerChoice(run);
     this.showCurve();
     this.showCheckpoints(run.checkpoints);
   }
@@ -102,25 +102,36 @@ export class Panel {
     }
   }
 
-  private offerScales(run: RunView): void {
+  /** The controls stay the same elements while what they offer does. */
+  private offerChoice(run: RunView): void {
     const scales = scalesOf(run);
-    if (this.scale === undefined || !scales.includes(this.scale)) this.scale = scales[0];
-    if (this.offeredScales === scales.join()) return;
-    this.offeredScales = scales.join();
-    const choose = (scale: string): void => {
-      this.scale = scale;
-      this.showCurve();
-    };
-    this.choice.replaceChildren(...(scales.length > 1 ? [radioGroup('Scale of the loss', scales, this.scale ?? '', choose)] : []));
+    const canCalibrate = run.curve?.calibrated !== undefined;
+    if (this.chosen.scale === undefined || !scales.includes(this.chosen.scale)) this.choose({ scale: scales[0] });
+    const offered = [...scales, canCalibrate].join();
+    if (this.offered === offered) return;
+    this.offered = offered;
+    this.choice.replaceChildren(
+      ...(scales.length > 1 ? [radioGroup('Scale of the loss', scales, this.chosen.scale ?? '', (scale) => this.choose({ scale }))] : []),
+      ...(canCalibrate ? [checkbox('Calibrated loss, with the mean vector taken off', this.chosen.calibrated, (calibrated) => this.choose({ calibrated }))] : []),
+    );
+  }
+
+  private choose(change: Partial<CurveChoice>): void {
+    this.chosen = { ...this.chosen, ...change };
+    this.showCurve();
   }
 
   private showCurve(): void {
     if (this.run === undefined) return;
-    const curve = curveAt(this.run, this.scale);
+    const curve = curveAt(this.run, this.chosen);
     this.results.hidden = curve.layers.length === 0;
     this.plot.show(curve);
     this.table.show(curve);
-    this.cuts.replaceChildren(...curve.cuts.map((cut) => element('li', { class: cut.name }, describeCut(cut, curve.layers.length))));
+    const total = curve.layers.length;
+    this.cuts.replaceChildren(
+      ...curve.cuts.map((cut) => element('li', { class: cut.name }, describeCut(cut, total))),
+      ...(curve.calibrated?.cuts ?? []).map((cut) => element('li', { class: 'calibrated' }, `Calibrated: ${describeCut(cut, total)}`)),
+    );
   }
 
   private showCheckpoints(checkpoints: readonly CheckpointSummary[]): void {
@@ -154,7 +165,7 @@ function sentence(run: RunView): string {
   return run.secondsLeft === undefined ? run.message : `${run.message} · about ${formatDuration(run.secondsLeft)} left`;
 }
 
-function describeCut({ name, layer, confidence }: ShownCurve['cuts'][number], total: number): string {
+function describeCut({ name, layer, confidence }: ShownCut, total: number): string {
   const kept = `${name === 'small' ? 'Small' : 'Large'} keeps ${layer} of ${total} layers`;
   return confidence === undefined ? kept : `${kept} (lowest in ${Math.round(confidence * 100)} % of resamples)`;
 }

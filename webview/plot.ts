@@ -1,22 +1,22 @@
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { describeCurve, formatStderr, type ShownCurve } from './curve.ts';
+import { describeCurve, formatStderr, type ShownCurve, type ShownLosses } from './curve.ts';
 import { element } from './dom.ts';
 import { readTheme, type PlotTheme } from './theme.ts';
 
 const height = 300;
 
-/** The series of the plot, after the layers: both edges of the standard-error band, then the loss. */
+/** The series of the plot, after the layers: both edges of the standard-error band, the loss, then the calibrated loss. */
 const upper = 1;
 const lower = 2;
 
-/** Loss by layer with its standard-error band, and a vertical mark at each cut. */
+/** Loss by layer with its standard-error band, the calibrated loss where it is shown, and a vertical mark at each cut. */
 export class CurvePlot {
   readonly root = element('div', { class: 'plot', role: 'img' });
   /** The values under the pointer. */
   readonly readout = element('p', { class: 'readout', 'aria-hidden': 'true' });
   private plot: uPlot | undefined;
-  private shown: ShownCurve = { scale: undefined, layers: [], cuts: [] };
+  private shown: ShownCurve = { scale: undefined, layers: [], cuts: [], calibrated: undefined };
 
   constructor() {
     new ResizeObserver(() => this.fit()).observe(this.root);
@@ -62,6 +62,13 @@ export class CurvePlot {
         edge,
         edge,
         { stroke: theme.line, width: 2 * theme.emphasis, points: { show: true, size: 5, fill: theme.line, stroke: theme.line } },
+        // Told apart by more than its colour: broken, with hollow points.
+        {
+          stroke: theme.calibrated,
+          width: 2 * theme.emphasis,
+          dash: [6, 4],
+          points: { show: true, size: 6, width: theme.emphasis, fill: theme.background, stroke: theme.calibrated },
+        },
       ],
       bands: [{ series: [upper, lower], fill: translucent(theme.band) }],
       hooks: {
@@ -77,8 +84,13 @@ export class CurvePlot {
   }
 
   private readOut(plot: uPlot): void {
-    const layer = plot.cursor.idx == null ? undefined : this.shown.layers[plot.cursor.idx];
-    this.readout.textContent = layer === undefined ? '' : `Layer ${layer.layer}: ${layer.loss.toFixed(4)} ± ${formatStderr(layer.stderr)}`;
+    const at = ({ layers }: ShownLosses): string | undefined => {
+      const layer = plot.cursor.idx == null ? undefined : layers[plot.cursor.idx];
+      return layer && `${layer.loss.toFixed(4)} ± ${formatStderr(layer.stderr)}`;
+    };
+    const [loss, calibrated] = [at(this.shown), this.shown.calibrated && at(this.shown.calibrated)];
+    const also = calibrated === undefined ? '' : ` · calibrated ${calibrated}`;
+    this.readout.textContent = loss === undefined ? '' : `Layer ${plot.cursor.idx! + 1}: ${loss}${also}`;
   }
 
   private markCuts(plot: uPlot, theme: PlotTheme): void {
@@ -86,16 +98,20 @@ export class CurvePlot {
     ctx.save();
     ctx.font = theme.font.replace('12px', `bold ${12 * devicePixelRatio}px`);
     ctx.textBaseline = 'top';
-    for (const [row, { name, layer }] of this.shown.cuts.entries()) {
+    const { cuts, calibrated } = this.shown;
+    const marks = [
+      ...cuts.map(({ name, layer }) => ({ layer, label: `${name}: ${layer}`, colour: theme[name] })),
+      ...(calibrated?.cuts ?? []).map(({ name, layer }) => ({ layer, label: `${name}, calibrated: ${layer}`, colour: theme.calibrated })),
+    ];
+    for (const [row, { layer, label, colour }] of marks.entries()) {
       const x = Math.round(plot.valToPos(layer, 'x', true));
-      ctx.strokeStyle = ctx.fillStyle = theme[name];
+      ctx.strokeStyle = ctx.fillStyle = colour;
       ctx.lineWidth = 2 * theme.emphasis * devicePixelRatio;
       ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      const label = `${name}: ${layer}`;
       const gap = 5 * devicePixelRatio;
       const fitsRight = x + gap + ctx.measureText(label).width < bbox.left + bbox.width;
       ctx.textAlign = fitsRight ? 'left' : 'right';
@@ -106,12 +122,13 @@ export class CurvePlot {
   }
 }
 
-function columns({ layers }: ShownCurve): uPlot.AlignedData {
+function columns({ layers, calibrated }: ShownCurve): uPlot.AlignedData {
   return [
     layers.map(({ layer }) => layer),
     layers.map(({ loss, stderr }) => loss + stderr),
     layers.map(({ loss, stderr }) => loss - stderr),
     layers.map(({ loss }) => loss),
+    layers.map((_, i) => calibrated?.layers[i]?.loss ?? null),
   ];
 }
 

@@ -5,6 +5,9 @@ export interface PlotTheme {
   readonly grid: string;
   readonly line: string;
   readonly band: string;
+  readonly calibrated: string;
+  /** What the plot stands on. */
+  readonly background: string;
   readonly small: string;
   readonly large: string;
   /** By how much lines are wider than usual: for the high-contrast themes. */
@@ -24,6 +27,8 @@ export function readTheme(): PlotTheme {
     grid: `color-mix(in srgb, ${foreground} ${highContrast ? 45 : 15}%, transparent)`,
     line,
     band: line,
+    calibrated: variable('--vscode-charts-purple', foreground),
+    background: variable('--vscode-editor-background', style.backgroundColor),
     small: variable('--vscode-charts-green', foreground),
     large: variable('--vscode-charts-yellow', foreground),
     emphasis: highContrast ? 1.5 : 1,

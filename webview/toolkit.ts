@@ -5,20 +5,29 @@
 import {
   provideVSCodeDesignSystem,
   vsCodeButton,
+  vsCodeCheckbox,
   vsCodeRadio,
   vsCodeRadioGroup,
+  type Checkbox,
   type RadioGroup,
 } from '@vscode/webview-ui-toolkit';
 import { element } from './dom.ts';
 
 /** Defines the custom elements that the functions below make. */
 export function installToolkit(): void {
-  provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeRadio(), vsCodeRadioGroup());
+  provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeCheckbox(), vsCodeRadio(), vsCodeRadioGroup());
 }
 
 export function button(label: string, appearance: 'primary' | 'secondary', onClick: () => void): HTMLElement {
   const made = element('vscode-button', { appearance }, label);
   made.addEventListener('click', onClick);
+  return made;
+}
+
+/** Something that is on or off, toggled with the space bar. */
+export function checkbox(label: string, isOn: boolean, onToggle: (isOn: boolean) => void): HTMLElement {
+  const made = element('vscode-checkbox', isOn ? { checked: '' } : {}, label);
+  made.addEventListener('change', () => onToggle((made as unknown as Checkbox).checked));
   return made;
 }
 

@@ -99,6 +99,15 @@ describe.skipIf('missing' in found)('L3Prune in a real VS Code', () => {
     await panel.getByText('Loss by layer at scale 20').waitFor();
   });
 
+  it('shows the calibrated loss beside it, with its own cuts, when it is checked with the keyboard', async () => {
+    const panel = workbench.panel();
+    await panel.getByRole('checkbox', { name: /Calibrated loss/ }).focus();
+    await workbench.page.keyboard.press('Space');
+    await panel.getByRole('columnheader', { name: 'Calibrated loss' }).waitFor();
+    expect((await panel.locator('tbody .tag').allTextContents()).toSorted()).toEqual(['large', 'large, calibrated', 'small', 'small, calibrated']);
+    expect(await panel.locator('.plot').getAttribute('aria-label')).toContain('Calibrated, it is lowest at layer');
+  });
+
   it('lists both checkpoints in the tree', async () => {
     await expect.poll(() => workbench.treeRows().count()).toBe(2);
     const names = await workbench.treeRows().allTextContents();
