@@ -2,17 +2,15 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { errors } from '../errors.ts';
-import { reason } from '../files.ts';
+import { reason, writeFileAtomically } from '../files.ts';
 import { parseJson } from '../models/json.ts';
 import { readSafetensors, readTensor, float32Source, writeSafetensors } from '../models/safetensors.ts';
-import type { DecoderConfig } from '../models/types.ts';
-import { loraModules, loraTargets, parameterNames, type LoraModule, type LoraParameters, type LoraSettings } from './lora.ts';
+import type { DecoderConfig, Lora } from '../models/types.ts';
+import { loraModules, loraTargets, parameterNames, type LoraModule, type LoraSettings } from './lora.ts';
 
 /** A LoRA with what it was made for. */
-export interface Adapter {
-  readonly lora: LoraSettings;
+export interface Adapter extends Lora {
   readonly modules: readonly LoraModule[];
-  readonly parameters: LoraParameters;
 }
 
 export const adapterFiles = { config: 'adapter_config.json', weights: 'adapter_model.safetensors' } as const;
@@ -38,18 +36,19 @@ const configSchema = z.object({
 const peftName = (parameter: string): string => `base_model.model.${parameter}.weight`;
 
 /**
- * Opens an adapter folder as PEFT writes it, for a model of this config cut to `layers`.
+ * Opens an adapter folder as PEFT writes it, for a model of this config cut to `layers`; of as many layers as it has
+ * tensors for when that is undefined.
  * Errors: NOT_FOUND, BAD_MODEL_FILE (not an adapter, of another model, not finite), UNSUPPORTED.
  */
-export async function readAdapter(folder: string, config: DecoderConfig, layers: number): Promise<Adapter> {
+export async function readAdapter(folder: string, config: DecoderConfig, layers?: number): Promise<Adapter> {
   const { r, lora_alpha, lora_dropout, target_modules } = await readConfig(join(folder, adapterFiles.config));
   const unknown = target_modules.find((target) => !(loraTargets as readonly string[]).includes(target));
   if (unknown !== undefined) throw errors.unsupported(`The adapter ${folder} trains ${unknown}: only ${loraTargets.join(', ')} are known.`);
   const lora: LoraSettings = { rank: r, alpha: lora_alpha, dropout: lora_dropout, targets: loraTargets.filter((target) => target_modules.includes(target)) };
-  const modules = loraModules(config, layers, lora.targets);
-
   const path = join(folder, adapterFiles.weights);
   const tensors = await readSafetensors(path);
+  const depth = layers ?? Math.min(config.numHiddenLayers, layersOf(tensors.keys()));
+  const modules = loraModules(config, depth, lora.targets);
   const byName = new Map([...tensors.values()].map((tensor) => [tensor.name.replace(/^base_model\.model\.(model\.)?/, 'base_model.model.'), tensor]));
   const parameters = new Map<string, Float32Array>();
   for (const module of modules) {
@@ -64,28 +63,25 @@ export async function readAdapter(folder: string, config: DecoderConfig, layers:
     }
   }
   const extra = byName.size - parameters.size;
-  if (extra > 0) throw errors.badModelFile(`${path} holds ${extra} tensors that a model of ${layers} layers has no place for: the adapter belongs to another model.`);
+  if (extra > 0) throw errors.badModelFile(`${path} holds ${extra} tensors that a model of ${depth} layers has no place for: the adapter belongs to another model.`);
   return { lora, modules, parameters };
 }
 
-/** Writes `adapter_config.json` and `adapter_model.safetensors` into a folder that exists. Errors: WRITE_FAILED. */
-export function adapterSources({ modules, parameters, lora: { rank } }: Adapter) {
-  return modules.flatMap((module) => {
+/** Writes an adapter as PEFT does into a folder that exists; `base` is where PEFT finds its model. Errors: WRITE_FAILED. */
+export async function writeAdapter(folder: string, { modules, parameters, lora }: Adapter, base: string): Promise<void> {
+  const sources = modules.flatMap((module) => {
     const { A, B } = parameterNames(module);
     return [
-      float32Source(peftName(A), [rank, module.inputs], parameters.get(A)!),
-      float32Source(peftName(B), [module.outputs, rank], parameters.get(B)!),
+      float32Source(peftName(A), [lora.rank, module.inputs], parameters.get(A)!),
+      float32Source(peftName(B), [module.outputs, lora.rank], parameters.get(B)!),
     ];
   });
+  await writeSafetensors(join(folder, adapterFiles.weights), sources);
+  await writeFileAtomically(join(folder, adapterFiles.config), `${JSON.stringify(adapterConfig(lora, base), null, 2)}\n`);
 }
 
-/** The tensors of an adapter under PEFT's names. Errors: WRITE_FAILED. */
-export async function writeAdapterWeights(folder: string, adapter: Adapter): Promise<void> {
-  await writeSafetensors(join(folder, adapterFiles.weights), adapterSources(adapter));
-}
-
-/** adapter_config.json, with every key that PEFT needs to open it. `base` is where PEFT finds the model it belongs to. */
-export function adapterConfig({ rank, alpha, dropout, targets }: LoraSettings, base: string): Record<string, unknown> {
+/** adapter_config.json, with every key that PEFT needs to open it. */
+function adapterConfig({ rank, alpha, dropout, targets }: LoraSettings, base: string): Record<string, unknown> {
   return {
     base_model_name_or_path: base,
     bias: 'none',
@@ -102,6 +98,13 @@ export function adapterConfig({ rank, alpha, dropout, targets }: LoraSettings, b
     use_dora: false,
     use_rslora: false,
   };
+}
+
+/** How many layers tensors of these names are of. */
+function layersOf(names: Iterable<string>): number {
+  let layers = 0;
+  for (const name of names) layers = Math.max(layers, Number(/\.layers\.(\d+)\./.exec(name)?.[1] ?? -1) + 1);
+  return layers;
 }
 
 async function readConfig(path: string): Promise<z.infer<typeof configSchema>> {

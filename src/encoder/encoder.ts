@@ -2,7 +2,9 @@ import { setImmediate } from 'node:timers/promises';
 import type { Engine, Executable, Program } from '../engine/engine.ts';
 import { errors, throwIfCancelled } from '../errors.ts';
 import { findPrefix } from '../models/config.ts';
-import type { Checkpoint, DecoderConfig } from '../models/types.ts';
+import type { TensorData } from '../engine/ops.ts';
+import type { Checkpoint, DecoderConfig, LoraParameters } from '../models/types.ts';
+import { loraAdapt, loraFeeds, loraInputs, loraModules, parameterNames, type LoraModule } from './lora.ts';
 import { planRuns, type Run } from './batching.ts';
 import { prepareText, type EncoderInput, type EncoderText } from './prompt.ts';
 import type { EncoderSettings } from './settings.ts';
@@ -37,19 +39,22 @@ export class Encoder {
   readonly options: EncoderOptions;
   /** Vectors a text yields: 1, or the number of layers. */
   readonly outputs: number;
-  readonly #executable: Executable<TextInput, 'embeddings'>;
+  readonly #executable: Executable<string, 'embeddings'>;
+  /** The adapter's tensors. */
+  readonly #adapter: Readonly<Record<string, TensorData>>;
   readonly #runBudget: number;
 
-  private constructor(checkpoint: Checkpoint, options: EncoderOptions, executable: Executable<TextInput, 'embeddings'>) {
+  private constructor(checkpoint: Checkpoint, options: EncoderOptions, executable: Executable<string, 'embeddings'>) {
     const layers = options.layers ?? checkpoint.config.numHiddenLayers;
     this.checkpoint = checkpoint;
     this.options = options;
     this.outputs = options.output === 'every' ? layers : 1;
     this.#executable = executable;
+    this.#adapter = adapterFeeds(checkpoint, layers);
     this.#runBudget = Math.min(mostRunTokens, Math.ceil(runOperations / operationsPerToken(checkpoint.config, layers)));
   }
 
-  /** Errors: USAGE for a depth or a length the model does not have, ENGINE, NOT_FOUND. */
+  /** Errors: USAGE for a depth or a length the model or its adapter does not have, ENGINE, NOT_FOUND. */
   static async open(engine: Engine, checkpoint: Checkpoint, options: EncoderOptions): Promise<Encoder> {
     const { config } = checkpoint;
     const layers = options.layers ?? config.numHiddenLayers;
@@ -59,7 +64,15 @@ export class Encoder {
       throw errors.usage(
         `A length of ${options.maxLength} tokens is not possible: the model reads 1 to ${config.maxPositionEmbeddings}.`,
       );
+    checkAdapter(checkpoint, layers);
     return new Encoder(checkpoint, options, await engine.compile(program(checkpoint, layers, options)));
+  }
+
+  /** The same encoder, over the same weights in memory, with other numbers in its adapter. One `dispose` ends both. */
+  withParameters(parameters: LoraParameters): Encoder {
+    const { adapter } = this.checkpoint;
+    if (adapter === undefined) throw new TypeError('An encoder without an adapter has no parameters to change');
+    return new Encoder({ ...this.checkpoint, adapter: { ...adapter, parameters } }, this.options, this.#executable);
   }
 
   /** Tokenizes a text and marks what is pooled. Errors: NOTHING_TO_POOL. */
@@ -80,7 +93,7 @@ export class Encoder {
       await setImmediate();
       throwIfCancelled(signal);
       const batch = run.map((place) => texts[place]!);
-      const { embeddings } = await this.#executable.run(textFeeds(this.checkpoint.config, this.options, batch));
+      const { embeddings } = await this.#executable.run({ ...textFeeds(this.checkpoint.config, this.options, batch), ...this.#adapter });
       this.#checkFinite(embeddings.data, batch.length);
       yield {
         texts: run,
@@ -123,19 +136,37 @@ export class Encoder {
   }
 }
 
-/** The encoder as a program: only vectors leave it. */
-function program(checkpoint: Checkpoint, layers: number, { attention, output }: EncoderOptions): Program<TextInput, 'embeddings'> {
-  const { config } = checkpoint;
+/** The encoder as a program: only vectors leave it, and an adapter is an input. */
+function program(checkpoint: Checkpoint, layers: number, { attention, output }: EncoderOptions): Program<string, 'embeddings'> {
+  const { adapter, config } = checkpoint;
   const prefix = findPrefix(checkpoint.tensors);
+  const modules = adapterModules(checkpoint, layers);
   return {
-    inputs: textInputs(config, attention),
+    inputs: { ...textInputs(config, attention), ...(adapter && loraInputs(modules, adapter.lora.rank)) },
     weights: checkpoint.tensors,
     build: (ops, inputs, weight) => {
       const named = (name: string) => weight(prefix + name);
-      const pooled = pooledLayers(ops, config, inputs, named, { layers, output }).map((layer) => ops.transpose(layer, [1, 0, 2]));
+      const texts = inputs as Record<TextInput, (typeof inputs)[string]>;
+      const adapt = adapter && loraAdapt(ops, modules, adapter.lora, (name) => inputs[name]!);
+      const pooled = pooledLayers(ops, config, texts, named, { layers, output, adapt }).map((layer) => ops.transpose(layer, [1, 0, 2]));
       return { embeddings: ops.concat(pooled, 0) }; // [L,B,D]
     },
   };
+}
+
+function adapterModules({ adapter, config }: Checkpoint, layers: number): LoraModule[] {
+  return adapter === undefined ? [] : loraModules(config, layers, adapter.lora.targets);
+}
+
+function adapterFeeds(checkpoint: Checkpoint, layers: number): Record<string, TensorData> {
+  const { adapter } = checkpoint;
+  return adapter === undefined ? {} : loraFeeds(adapterModules(checkpoint, layers), adapter.lora.rank, adapter.parameters);
+}
+
+/** An adapter may be of fewer layers than its model. Errors: USAGE. */
+function checkAdapter(checkpoint: Checkpoint, layers: number): void {
+  const missing = adapterModules(checkpoint, layers).find((module) => !checkpoint.adapter!.parameters.has(parameterNames(module).A));
+  if (missing !== undefined) throw errors.usage(`The adapter has nothing for ${missing.name}: use as many layers of ${checkpoint.name} as it was trained for.`);
 }
 
 /** Multiplications and additions of the linear layers for one token, in float operations. */

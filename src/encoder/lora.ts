@@ -1,20 +1,11 @@
 import type { InputSpec, Ops, TensorData } from '../engine/ops.ts';
-import type { DecoderConfig } from '../models/types.ts';
+import type { DecoderConfig, LoraParameters, LoraSettings, LoraTarget } from '../models/types.ts';
 import { families } from './family.ts';
 import type { Adapt } from './transformer.ts';
 
-/** What sets a LoRA apart (Hu et al. 2021, arXiv 2106.09685): y = W x + (alpha / rank) B A dropout(x). */
-export interface LoraSettings {
-  readonly rank: number;
-  readonly alpha: number;
-  /** Share of the inputs that a step leaves out, 0 to below 1. */
-  readonly dropout: number;
-  /** Projections by the last part of their names. */
-  readonly targets: readonly LoraTarget[];
-}
+export type { LoraParameters, LoraSettings, LoraTarget };
 
-export const loraTargets = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
-export type LoraTarget = (typeof loraTargets)[number];
+export const loraTargets = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const satisfies readonly LoraTarget[];
 
 /** A projection with a LoRA. */
 export interface LoraModule {
@@ -26,11 +17,8 @@ export interface LoraModule {
   readonly site: string;
 }
 
-/** The adapter's tensors by parameter name: A [rank,in] and B [out,rank] of every module, row-major. */
-export type LoraParameters = ReadonlyMap<string, Float32Array>;
-
 /** The names of a module's two parameters, as a program's inputs have them. */
-export const parameterNames = ({ name }: LoraModule): { A: string; B: string } => ({ A: `${name}.lora_A`, B: `${name}.lora_B` });
+export const parameterNames = ({ name }: Pick<LoraModule, 'name'>): { A: string; B: string } => ({ A: `${name}.lora_A`, B: `${name}.lora_B` });
 
 /** The projections of the first layers that the targets name, in the order in which the model applies them. */
 export function loraModules(config: DecoderConfig, layers: number, targets: readonly LoraTarget[]): LoraModule[] {

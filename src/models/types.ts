@@ -72,6 +72,28 @@ export interface Tokenizer {
   tokenize(text: string, options?: TokenizeOptions): TokenizedText;
 }
 
+/** The projections that a LoRA may stand beside, by the last part of their names. */
+export type LoraTarget = 'q_proj' | 'k_proj' | 'v_proj' | 'o_proj' | 'gate_proj' | 'up_proj' | 'down_proj';
+
+/** What sets a LoRA apart (Hu et al. 2021, arXiv 2106.09685): y = W x + (alpha / rank) B A dropout(x). */
+export interface LoraSettings {
+  readonly rank: number;
+  readonly alpha: number;
+  /** Share of the inputs that a step leaves out, 0 to below 1. */
+  readonly dropout: number;
+  /** Projections by the last part of their names. */
+  readonly targets: readonly LoraTarget[];
+}
+
+/** The adapter's tensors by parameter name: A [rank,in] and B [out,rank] of every module, row-major. */
+export type LoraParameters = ReadonlyMap<string, Float32Array>;
+
+/** A LoRA with its numbers. */
+export interface Lora {
+  readonly lora: LoraSettings;
+  readonly parameters: LoraParameters;
+}
+
 /** A decoder model in a folder: everything needed to run it, nothing loaded yet. */
 export interface Checkpoint {
   /** Absolute path of the folder. */
@@ -82,6 +104,8 @@ export interface Checkpoint {
   /** By the name it has in the file. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly tokenizer: Tokenizer;
+  /** What is kept apart from the weights and belongs to the model: whoever runs it applies this, too. */
+  readonly adapter?: Lora | undefined;
   /** SHA-256, hexadecimal, of what defines the model; computed once and remembered beside the data home. */
   fingerprint(): Promise<string>;
 }
