@@ -1,6 +1,7 @@
 import type { Dim } from '../ops.ts';
 import type { NodeOf, ProgramOp, Value } from './graph.ts';
 import type { OnnxOps } from './ops.ts';
+import { broadcast } from './shapes.ts';
 
 /**
  * What a rule is given: the node, the gradient of its first output, and which of its inputs want one. The numbers of a
@@ -67,7 +68,7 @@ export const backwardRules: { readonly [K in ProgramOp]: Backward<K> } = {
     // A matrix that every row of every batch was multiplied by: one product over all rows.
     const [rows, grads] = b.shape.length === 2 ? [flat(ops, recall(a)), flat(ops, dy)] : [recall(a), dy];
     const [left, right] = transB === 1 ? [grads, rows] : [rows, grads];
-    const shape = [...left.shape.slice(0, -2), left.shape.at(-1)!, right.shape.at(-1)!];
+    const shape = [...broadcast(left.shape.slice(0, -2), right.shape.slice(0, -2)), left.shape.at(-1)!, right.shape.at(-1)!];
     return [da, sumTo(ops, ops.one('FusedMatMul', [left, right], { transA: 1, transB: 0, alpha }, shape), b.shape)];
   },
 
