@@ -1,6 +1,7 @@
 /**
- * Builds `dist/`: the extension (CommonJS, as VS Code asks), the worker with its watchdog thread, the command line and
- * the package API (ES modules for Node), the panel (one script and one style sheet), and the grammars that the miner loads.
+ * Builds `dist/`: the extension (CommonJS, as VS Code asks), the worker with its watchdog thread, the program that tries
+ * an engine, the command line and the package API (ES modules for Node), the panel (one script and one style sheet), and
+ * the grammars that the miner loads.
  *
  *   node esbuild.mjs [--watch] [--minify]
  *
@@ -59,6 +60,7 @@ const bundles = [
     metafile: true,
   },
   { ...nodeModule, entryPoints: ['src/worker/watchdog.ts'], outfile: 'dist/watchdog.mjs' },
+  { ...nodeModule, entryPoints: ['src/engine/probe.ts'], outfile: 'dist/engine-probe.mjs' },
   { ...nodeModule, entryPoints: ['src/cli/main.ts'], outfile: 'dist/cli.mjs' },
   { ...nodeModule, entryPoints: ['src/index.ts'], outfile: 'dist/index.mjs' },
   {

@@ -30,7 +30,7 @@ const nativeFiles = {
 };
 
 /** Without these the extension does nothing. */
-const bundles = ['extension.cjs', 'worker.mjs', 'watchdog.mjs', 'webview.js', 'webview.css'].map((name) => `dist/${name}`);
+const bundles = ['extension.cjs', 'worker.mjs', 'watchdog.mjs', 'engine-probe.mjs', 'webview.js', 'webview.css'].map((name) => `dist/${name}`);
 
 const { values } = parseArgs({
   options: { target: { type: 'string' }, out: { type: 'string' }, 'skip-build': { type: 'boolean', default: false } },

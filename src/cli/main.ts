@@ -6,6 +6,7 @@ import { reason } from '../files.ts';
 import { createdBy } from '../version.ts';
 import { demoCommand } from './commands/demo.ts';
 import { embedCommand } from './commands/embed.ts';
+import { engineCommand } from './commands/engine.ts';
 import { evalCommand } from './commands/eval.ts';
 import { mineCommand } from './commands/mine.ts';
 import { profileCommand } from './commands/profile.ts';
@@ -29,7 +30,7 @@ process.stderr.on('error', () => undefined);
 process.on('uncaughtException', (error) => process.exit(report(error)));
 
 const program = asOurs(new Command('l3prune').description('Turns a decoder LLM into a small text encoder on this machine.').version(createdBy));
-for (const command of [demoCommand, profileCommand, pruneCommand, embedCommand, mineCommand, evalCommand])
+for (const command of [demoCommand, profileCommand, pruneCommand, embedCommand, mineCommand, evalCommand, engineCommand])
   program.addCommand(asOurs(command(interrupt.signal), 'l3prune '));
 
 try {
@@ -42,6 +43,7 @@ try {
 
 /** Has Commander throw instead of exiting, and say what is wrong with the arguments in a line of our form. */
 function asOurs(command: Command, parent = ''): Command {
+  for (const subcommand of command.commands) asOurs(subcommand, `${parent}${command.name()} `);
   return command.exitOverride().configureOutput({
     outputError: (text, write) => {
       const sentence = text.replace(/^error: /, '').trim().replace(/\s*\n\s*/g, ' ').replace(/(?<![.)?])$/, '.');

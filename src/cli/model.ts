@@ -1,7 +1,6 @@
-import { formatBytes } from '../format.ts';
 import { openModelFor } from '../prune/inputs.ts';
 import { homeOf, type HomeOptions } from './options.ts';
-import type { ProgressLine } from './progress.ts';
+import { showBytes, type ProgressLine } from './progress.ts';
 
 /** Opens the model that a person named, with its download or conversion on the line. Errors: those of `openModelFor`. */
 export async function openNamedModel(
@@ -15,10 +14,7 @@ export async function openNamedModel(
       home: homeOf(options),
       threads: options.threads,
       signal,
-      onProgress: ({ what, doneBytes, totalBytes }) => {
-        const done = formatBytes(doneBytes);
-        line.show(what, doneBytes, totalBytes, totalBytes === undefined ? done : `${done} of ${formatBytes(totalBytes)}`);
-      },
+      onProgress: (progress) => showBytes(line, progress),
     });
   } finally {
     line.end();

@@ -1,4 +1,6 @@
 import { SingleBar } from 'cli-progress';
+import { formatBytes } from '../format.ts';
+import type { ByteProgress } from '../models/types.ts';
 
 /** Where no terminal draws a bar, a log gets a line this often at most. */
 const logSeconds = 15;
@@ -38,6 +40,12 @@ export class ProgressLine {
     const share = total === undefined || total === 0 ? '' : ` ${Math.floor((100 * done) / total)} %`;
     process.stderr.write(`${what}${share}${detail === '' ? '' : ` (${detail})`}\n`);
   }
+}
+
+/** What is fetched, converted or installed, on the line. */
+export function showBytes(line: ProgressLine, { what, doneBytes, totalBytes }: ByteProgress): void {
+  const done = doneBytes === 0 ? '' : formatBytes(doneBytes);
+  line.show(what, doneBytes, totalBytes, totalBytes === undefined ? done : `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`);
 }
 
 /** Runs work to its end, showing each of its steps, and leaves the line free for what comes next. */
