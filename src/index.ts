@@ -62,7 +62,7 @@ export interface PruneOptions extends Omit<ProfileOptions, 'layers'> {
   readonly data?: string;
   /** The mean that is taken off every vector: one, one a role, or none; `mean` where there is data. */
   readonly calibrate?: CalibrationKind | 'none';
-  /** Leading principal components that are taken off as well; 0 when left out. */
+  /** Leading principal components that are taken off as well; 1 with one mean and 0 with two when left out. */
   readonly components?: number;
   /** What stands before every query of this encoder. */
   readonly instruction?: string;

@@ -112,7 +112,7 @@ export class Panel {
     this.offered = offered;
     this.choice.replaceChildren(
       ...(scales.length > 1 ? [radioGroup('Scale of the loss', scales, this.chosen.scale ?? '', (scale) => this.choose({ scale }))] : []),
-      ...(canCalibrate ? [checkbox('Calibrated loss, with the mean vector taken off', this.chosen.calibrated, (calibrated) => this.choose({ calibrated }))] : []),
+      ...(canCalibrate ? [checkbox('Calibrated loss, with the mean vectors taken off', this.chosen.calibrated, (calibrated) => this.choose({ calibrated }))] : []),
     );
   }
 

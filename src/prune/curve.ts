@@ -32,7 +32,7 @@ export interface CutCurve extends Cut {
 
 /** What a layerwise profile yields. */
 export interface LossCurve extends CutCurve {
-  /** The same embeddings with a calibration of this kind, measured on the other batches; not in curves of earlier versions. */
+  /** The same embeddings calibrated in this way, as measured on other batches; not in curves of earlier versions. */
   readonly calibrated?: (CutCurve & { readonly calibration: CalibrationKind }) | undefined;
   readonly warnings: readonly string[];
   readonly settings: ProfileSettings;

@@ -15,7 +15,11 @@ export interface CalibrationRequest {
   readonly components: number;
 }
 
-export const defaultCalibration: CalibrationRequest = { kind: 'mean', components: 0 };
+/**
+ * One mean and one component: the first component left by one mean is what sets queries apart from documents, so that it
+ * finds as much as two means do, and asks nobody which text is which (docs/evaluation.md).
+ */
+export const defaultCalibration: CalibrationRequest = { kind: 'mean', components: 1 };
 
 /** What a person may ask for; what is left out is the default's. */
 export interface AskedCalibration {
@@ -33,7 +37,8 @@ export function calibrationRequest({ calibrate, components }: AskedCalibration, 
     return undefined;
   }
   if (!hasData && (calibrate !== undefined || components)) throw errors.usage('A calibration is measured on triplets: give the data.');
-  return hasData ? { kind: calibrate ?? defaultCalibration.kind, components: components ?? defaultCalibration.components } : undefined;
+  if (!hasData) return undefined;
+  return { kind: calibrate ?? defaultCalibration.kind, components: components ?? (calibrate === 'router' ? 0 : defaultCalibration.components) };
 }
 
 export interface CalibrationProgress {
@@ -41,12 +46,16 @@ export interface CalibrationProgress {
   readonly texts: number;
 }
 
-/** Rows that are encoded: twice as many change no ranking by what could be told from chance (docs/evaluation.md). */
-const mostRows = 256;
+/**
+ * Rows that are encoded, for the mean and for every component: twice as many change no ranking by what could be told
+ * from chance (docs/evaluation.md).
+ */
+const leastRows = 128;
+const rowsPerComponent = 64;
 
 /**
- * Measures a calibration on queries, as this encoder is asked them, and the texts that answer them. Rows beyond the first
- * few hundred are passed over, evenly. Yields progress after every run of the engine.
+ * Measures a calibration on queries, as this encoder is asked them, and the texts that answer them. Of many rows
+ * some hundred are taken, at equal distances. Yields progress after every run of the engine.
  *
  * With kind `mean` the centre c is the middle between the mean of queries and that of documents; with `router` each role
  * has its own. The components V [components, hiddenSize] are those of both roles' vectors together, each less its
@@ -61,7 +70,7 @@ export async function* measureCalibration(
   { instruction, separator }: Pick<CheckpointEncoderSettings, 'instruction' | 'separator'>,
   signal?: AbortSignal,
 ): AsyncGenerator<CalibrationProgress, Calibration> {
-  const rows = evenly(triplets, mostRows);
+  const rows = evenly(triplets, Math.max(leastRows, rowsPerComponent * components));
   if (rows.length < 2 || 2 * rows.length <= components)
     throw errors.badData(`${rows.length} rows are too few to calibrate by, with ${components} components taken off: give more data.`);
   const asked: Omit<EncoderInput, 'text'> = instruction === undefined ? {} : { instruction, separator };

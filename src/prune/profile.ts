@@ -187,7 +187,7 @@ class Measurement {
     const { layers: _, ...settings } = this.#request;
     const { scale, seed } = settings;
     const plain = this.#plain.curve(scale, seed);
-    const calibrated = this.#calibrated.isFinite ? { ...this.#calibrated.curve(scale, seed), calibration: 'mean' as const } : undefined;
+    const calibrated = this.#calibrated.isFinite ? { ...this.#calibrated.curve(scale, seed), calibration: 'router' as const } : undefined;
     return {
       ...plain,
       ...(calibrated === undefined ? {} : { calibrated }),
@@ -227,6 +227,6 @@ function warnings({ scales }: CutCurve, calibrated: CutCurve | undefined, scale:
   for (const [name, layers] of [['small', own.small], ['large', own.large]] as const) {
     if (layers < 3) found.push(`The ${name} cut keeps ${layers} ${layers === 1 ? 'layer' : 'layers'}: fewer than 3 rarely make a useful encoder.`);
   }
-  if (calibrated === undefined) found.push('There is no calibrated curve: with the mean taken off, vectors of these texts have no direction left.');
+  if (calibrated === undefined) found.push('There is no calibrated curve: with their means taken off, vectors of these texts have no direction left.');
   return found;
 }

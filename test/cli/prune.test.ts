@@ -40,13 +40,13 @@ describe('l3prune prune', () => {
     expect(await manifestOf('out')).toMatchObject({ curve: JSON.parse(stdout) as object, history: [{ depth: { kind: which.slice(2) } }] });
   });
 
-  it('measures the curve itself where it is given data, and a calibration by one mean', async () => {
+  it('measures the curve itself where it is given data, and a calibration by one mean and one component', async () => {
     const data = await cli.write('data.jsonl', triplets);
     const ran = await prune('--small', '--data', data, ...asReference, '--json');
     expect(documentOf<CheckpointSummary>(ran)).toMatchObject({ layersKept: 2 });
     expect(ran.stderr).toContain('small (S): 2 of 6 layers');
     expect(await manifestOf('out')).toMatchObject({
-      calibration: { kind: 'mean', components: 0, rows: 12 },
+      calibration: { kind: 'mean', components: 1, rows: 12 },
       curve: { small: 2, large: 5 },
       encoder: { maxLength: 96, separator: ' ' },
     });

@@ -71,17 +71,17 @@ describe('profile', () => {
     expect(steps.at(-1)).toMatchObject({ textsDone: 36, texts: 36, tokensDone: curve.tokens });
   });
 
-  test('measures beside it the loss with a mean taken off that the batch has no part in', async () => {
+  test('measures beside it the loss with means taken off that the batch has no part in', async () => {
     const { curve } = await run();
     const { layers: shown, small, large, scales, calibration } = curve.calibrated!;
     const expected = await calibratedLosses();
-    expect(calibration).toBe('mean');
+    expect(calibration).toBe('router');
     shown.forEach(({ loss }, i) => expect(Math.abs(loss / expected[i]! - 1)).toBeLessThan(2e-5));
     expect(scales['50']).toMatchObject({ small, large });
     expect(scales['20']!.losses).not.toEqual(scales['50']!.losses);
   });
 
-  test('says so where nothing is left of the vectors when their mean is taken off', async () => {
+  test('says so where nothing is left of the vectors when their means are taken off', async () => {
     const row = { query: 'the same', positive: 'the same', negatives: ['the same'] };
     const { curve } = await run({ batchSize: 4, batches: 3 }, { ...data, triplets: Array.from({ length: 12 }, () => row) });
     expect(curve.calibrated).toBeUndefined();
@@ -121,13 +121,13 @@ async function calibratedLosses(): Promise<number[]> {
     const batch = (index: number, vectors: Float32Array): number[][] => Array.from({ length: batchSize }, (__, i) => at(vectors, index * batchSize + i));
     const losses = Array.from({ length: count }, (__, index) => {
       const others = Array.from({ length: count }, (___, other) => other).filter((other) => (index === 0 ? other !== 0 : other < index));
-      const middle = average([
-        average(others.flatMap((other) => batch(other, queries))),
-        average(others.flatMap((other) => [...batch(other, positives), ...batch(other, negatives)])),
-      ]);
-      const centred = (vectors: number[][]): number[][] => vectors.map((vector) => unit(vector.map((x, i) => x - middle[i]!)));
-      const documents = centred([...batch(index, positives), ...batch(index, negatives)]);
-      const each = centred(batch(index, queries)).map((query, row) => {
+      const documentsOf = (other: number): number[][] => [...batch(other, positives), ...batch(other, negatives)];
+      const centred = (of: (other: number) => number[][]): number[][] => {
+        const mean = average(others.flatMap(of));
+        return of(index).map((vector) => unit(vector.map((x, i) => x - mean[i]!)));
+      };
+      const documents = centred(documentsOf);
+      const each = centred((other) => batch(other, queries)).map((query, row) => {
         const scores = documents.map((document) => scale * document.reduce((sum, x, i) => sum + x * query[i]!, 0));
         return Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0)) - scores[row]!;
       });

@@ -47,7 +47,7 @@ describe('runPruneJob', () => {
     const { checkpoints } = await run({ settings: { ...settings, attention: 'bidirectional', pooling: 'mean' }, depths: [{ kind: 'large' }] });
     const manifest = (await readManifest(checkpoints[0]!.path))!;
     expect(manifest.encoder).toMatchObject({ attention: 'bidirectional', pooling: 'mean', maxLength: 256 });
-    expect(manifest.calibration).toEqual({ kind: 'mean', components: 0, rows: 12 });
+    expect(manifest.calibration).toEqual({ kind: 'mean', components: 1, rows: 12 });
   });
 
   test('refuses a depth that the model does not have before anything is measured', async () => {

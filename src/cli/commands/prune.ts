@@ -56,7 +56,7 @@ export function pruneCommand(signal: AbortSignal): Command {
         'none',
       ]),
     )
-    .option('--components <n>', 'take so many leading principal components off as well (default: 0)', wholeNumber(0, mostComponents))
+    .option('--components <n>', 'take so many leading principal components off as well (default: 1 with one mean, else 0)', wholeNumber(0, mostComponents))
     .option('--force', 'replace a checkpoint that is already there')
     .action(async (options: PruneCommandOptions) => run(options, signal));
 }
