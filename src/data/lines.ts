@@ -26,10 +26,10 @@ export type Line =
 export type OnBytes = (read: number) => void;
 
 const DATA_FILE = /\.jsonl(\.gz)?$/i;
+const NEWLINE = 0x0a;
 
 /** What a data file is called without its folder and ending: `allnli` for `data/allnli.jsonl.gz`. */
 export const dataName = (file: string): string => path.basename(file).replace(DATA_FILE, '');
-const NEWLINE = 0x0a;
 
 /**
  * The data files that a path names: itself, or the `.jsonl` and `.jsonl.gz` files directly inside of it, by name.

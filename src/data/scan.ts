@@ -49,6 +49,7 @@ export interface ScannedDataset {
   readonly repeated: number;
 }
 
+/** As `TrainingDataOptions` says. */
 export interface ScanOptions {
   readonly instruction: string | undefined;
   readonly temporaryFolder: string;

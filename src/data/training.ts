@@ -12,6 +12,9 @@ import type { RejectedRow, Triplet } from './triplet.ts';
 /** More text than this is not held for one batch. */
 const MAX_BATCH_BYTES = 512 * 1024 * 1024;
 
+/** Drops the byte order mark that the first row of a file may have. */
+const utf8 = new TextDecoder();
+
 /** What to train on, and in which batches. */
 export interface TrainingDataOptions {
   readonly batchSize: number;
@@ -66,6 +69,8 @@ export interface TrainingData {
    * @throws BAD_DATA or NOT_FOUND when a file is not what it was, TOO_LARGE when the rows are longer than is held at once
    */
   batch(step: number): Promise<readonly Triplet[]>;
+  /** Which rows those are: their numbers among all accepted rows, the same in every epoch. */
+  rowNumbers(step: number): number[];
   /** Gives back what is held on the disk. */
   close(): Promise<void>;
 }
@@ -157,9 +162,13 @@ class ScannedTrainingData implements TrainingData {
     });
   }
 
+  rowNumbers(step: number): number[] {
+    const { dataset, rows } = this.#order.at(step);
+    const { firstRow } = this.#scanned.datasets[dataset] as ScannedFiles['datasets'][number];
+    return Array.from(rows, (row) => firstRow + row);
+  }
+
   close(): Promise<void> {
     return this.#scanned.close();
   }
 }
-
-const utf8 = new TextDecoder();

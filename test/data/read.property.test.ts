@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -5,6 +6,8 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readTriplets } from '../../src/data/read.ts';
+import { openTrainingData } from '../../src/data/training.ts';
+import { canonicalRow, type Triplet } from '../../src/data/triplet.ts';
 import { L3PruneError } from '../../src/errors.ts';
 
 const numRuns = process.env.L3PRUNE_LONG === '1' ? 5000 : 300;
@@ -95,6 +98,27 @@ describe('a damaged data file', () => {
         const result = await outcome('mutated.jsonl.gz', bytes);
         if (typeof result === 'string') expect(result).toBe('BAD_DATA');
         else expect(result.accepted + result.rejected).toBe(linesOf(gunzipSync(bytes)));
+      }),
+      { numRuns },
+    );
+  }, timeout);
+
+  test('gives the very rows that its fingerprint is of, read where they lie, and accounts for every other line', async () => {
+    await fc.assert(
+      fc.asyncProperty(validFile, mutation, fc.boolean(), async (valid, mutations, isPacked) => {
+        const bytes = mutate(valid, mutations);
+        const file = path.join(folder, 'indexed.jsonl');
+        await writeFile(file, isPacked ? gzipSync(bytes) : bytes);
+        const data = await openTrainingData(file, { batchSize: 2, seed: 0, order: 'file' }).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: 'BAD_DATA' });
+        });
+        if (data === undefined) return;
+        expect(data.rows + data.rejected.length + data.repeated.count).toBe(linesOf(bytes));
+        const rows: Triplet[] = [];
+        for (let step = 0; rows.length < data.rows; step++) rows.push(...(await data.batch(step)));
+        await data.close();
+        const said = rows.slice(0, data.rows).map(canonicalRow).join('');
+        expect(data.fingerprint).toBe(createHash('sha256').update(said).digest('hex'));
       }),
       { numRuns },
     );
