@@ -69,22 +69,23 @@ export function loraFeeds(modules: readonly LoraModule[], rank: number, paramete
 }
 
 /**
- * The adapter in a model: (alpha / rank) B A x at each of its modules. `dropped` gives the tensor at a site with the
- * step's dropout; x itself where there is none.
+ * The adapter in a model: (W + (alpha / rank) B A) x at each of its modules, or W x + (alpha / rank) B A dropped(x) where
+ * `dropped` gives the tensor at a site with a step's dropout.
  */
 export function loraAdapt<T>(
   ops: Ops<T>,
   modules: readonly LoraModule[],
   { rank, alpha }: Pick<LoraSettings, 'rank' | 'alpha'>,
   parameter: (name: string) => T,
-  dropped: (site: string, x: T) => T = (_, x) => x,
+  dropped?: (site: string, x: T) => T,
 ): Adapt<T> {
   const byName = new Map(modules.map((module) => [module.name, module]));
-  return (name, x) => {
+  return (name, x, weight) => {
     const module = byName.get(name);
     if (module === undefined) return undefined;
-    const { A, B } = parameterNames(module);
-    const low = ops.matmul(dropped(module.site, x), parameter(A), { transposeB: true }); // [B,S,rank]
-    return ops.matmul(low, parameter(B), { transposeB: true, alpha: alpha / rank }); // [B,S,out]
+    const [A, B] = Object.values(parameterNames(module)).map(parameter) as [T, T];
+    if (dropped === undefined) return ops.adaptedLinear(x, weight, A, B, alpha / rank);
+    const low = ops.matmul(dropped(module.site, x), A, { transposeB: true }); // [B,S,rank]
+    return ops.add(ops.linear(x, weight), ops.matmul(low, B, { transposeB: true, alpha: alpha / rank }));
   };
 }

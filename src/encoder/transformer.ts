@@ -13,8 +13,8 @@ export interface DecoderInputs<T> {
   readonly sin: T;
 }
 
-/** What an adapter adds to the output of a projection: x [B,S,in] of the module of this name gives [B,S,out], or nothing. */
-export type Adapt<T> = (module: string, x: T) => T | undefined;
+/** A projection with its adapter: x [B,S,in] and the weight of the module of this name give [B,S,out]; undefined where it has none. */
+export type Adapt<T> = (module: string, x: T, weight: T) => T | undefined;
 
 /**
  * The decoder, written once: the raw output of each of the first `layers` layers, [B,S,D] each, before the final norm.
@@ -32,9 +32,9 @@ export function decoderLayers<T>(
   const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, rmsNormEpsilon } = config;
   const groups = heads / kvHeads;
   const project = (x: T, name: string, biased: boolean): T => {
-    const y = ops.linear(x, weight(`${name}.weight`), biased ? weight(`${name}.bias`) : undefined);
-    const adapted = adapt?.(name, x);
-    return adapted === undefined ? y : ops.add(y, adapted);
+    const matrix = weight(`${name}.weight`);
+    const y = adapt?.(name, x, matrix) ?? ops.linear(x, matrix);
+    return biased ? ops.add(y, weight(`${name}.bias`)) : y;
   };
 
   const outputs: T[] = [];

@@ -7,6 +7,11 @@ export interface Ops<T> {
   embedding(table: T, ids: T): T;
   /** x [...,in] times weight [out,in] transposed, plus bias [out]: gives [...,out]. */
   linear(x: T, weight: T, bias?: T): T;
+  /**
+   * x times (weight + alpha · b a) transposed, where only the low-rank update b [out,rank] a [rank,in] has a gradient:
+   * gives [...,out].
+   */
+  adaptedLinear(x: T, weight: T, a: T, b: T, alpha: number): T;
   /** a [...,M,K] times b [...,K,N] times alpha; leading axes broadcast. `transposeB` takes b as [...,N,K]. */
   matmul(a: T, b: T, options?: { transposeB?: boolean; alpha?: number }): T;
   /** Elementwise with broadcasting. */

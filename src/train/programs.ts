@@ -109,7 +109,6 @@ function groupEmbeddings<T>(
   const own = (name: TextInput): T => inputs[groupInput(group, name)]!;
   const droppedAt = new Map<string, T>();
   const dropped = (site: string, x: T): T => {
-    if (lora.dropout === 0) return x;
     const known = droppedAt.get(site);
     if (known !== undefined) return known;
     const masks = ops.embedding(inputs[maskName(site)]!, inputs[groupInput(group, 'maskRows')]!); // [B,S,in]
@@ -117,7 +116,7 @@ function groupEmbeddings<T>(
     droppedAt.set(site, result);
     return result;
   };
-  const adapt = loraAdapt(ops, modulesOf(model), lora, (name) => inputs[name]!, dropped);
+  const adapt = loraAdapt(ops, modulesOf(model), lora, (name) => inputs[name]!, lora.dropout > 0 ? dropped : undefined);
   const texts = { inputIds: own('inputIds'), attentionBias: own('attentionBias'), cos: own('cos'), sin: own('sin'), pooling: own('pooling') };
   const [pooled] = pooledLayers(ops, checkpoint.config, texts, (name) => weight(prefix + name), { layers, output: 'last', adapt });
   return ops.reshape(pooled!, [0, -1]);

@@ -19,6 +19,7 @@ export const float64Ops: Ops<Float64Tensor> = {
     const y = float64Ops.matmul(x, weight, { transposeB: true });
     return bias === undefined ? y : float64Ops.add(y, bias);
   },
+  adaptedLinear: (x, weight, a, b, alpha) => float64Ops.linear(x, float64Ops.add(weight, float64Ops.matmul(b, a, { alpha }))),
   matmul: (a, b, { transposeB = false, alpha = 1 } = {}) => {
     const [m, k] = a.shape.slice(-2) as [number, number];
     const n = b.shape.at(transposeB ? -2 : -1)!;

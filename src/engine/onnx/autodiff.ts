@@ -26,10 +26,13 @@ export function gradients(ops: OnnxOps, loss: Value, parameters: readonly Value[
     const dy = byValue.get(node.outputs[0]!);
     if (dy === undefined) continue;
     byValue.delete(node.outputs[0]!);
+    const custom = ops.graph.customGradients.get(node.outputs[0]!);
+    const { inputs } = custom ?? node;
+    const needs = (input: number): boolean => dependent.has(inputs[input]!);
     const rule = backwardRules[node.op] as Backward<ProgramOp>;
-    const grads = rule({ node: node as NodeOf<ProgramOp>, dy, ops, recall, needs: (input) => dependent.has(node.inputs[input]!) });
+    const grads = custom?.backward(dy, recall, needs) ?? rule({ node: node as NodeOf<ProgramOp>, dy, ops, recall, needs });
     grads.forEach((grad, input) => {
-      const value = node.inputs[input]!;
+      const value = inputs[input]!;
       if (grad === undefined || !dependent.has(value)) return;
       const others = byValue.get(value);
       byValue.set(value, others === undefined ? grad : ops.add(others, grad));

@@ -66,7 +66,7 @@ export const backwardRules: { readonly [K in ProgramOp]: Backward<K> } = {
     const da = needs(0) ? sumTo(ops, ops.matmul(dy, recall(b), { transposeB: transB === 0, alpha }), a.shape) : undefined;
     if (!needs(1)) return [da, undefined];
     // A matrix that every row of every batch was multiplied by: one product over all rows.
-    const [rows, grads] = b.shape.length === 2 ? [flat(ops, recall(a)), flat(ops, dy)] : [recall(a), dy];
+    const [rows, grads] = b.shape.length === 2 ? [ops.rows(recall(a)), ops.rows(dy)] : [recall(a), dy];
     const [left, right] = transB === 1 ? [grads, rows] : [rows, grads];
     const shape = [...broadcast(left.shape.slice(0, -2), right.shape.slice(0, -2)), left.shape.at(-1)!, right.shape.at(-1)!];
     return [da, sumTo(ops, ops.one('FusedMatMul', [left, right], { transA: 1, transB: 0, alpha }, shape), b.shape)];
@@ -203,17 +203,6 @@ function sumTo(ops: OnnxOps, x: Value, shape: readonly Dim[]): Value {
   const kept = x.shape.map((length, axis) => (axes.includes(axis) ? 1 : length));
   const sum = ops.one('ReduceSum', [x, ops.graph.int64(axes)], { keepdims: 1 }, kept);
   return missing === 0 ? sum : reshapeTo(ops, sum, shape);
-}
-
-/** All rows under each other: [...,N] as [rows,N]. */
-function flat(ops: OnnxOps, x: Value): Value {
-  return x.shape.length === 2 ? x : ops.reshape(x, [-1, lastLength(x)]);
-}
-
-function lastLength(x: Value): number {
-  const length = x.shape.at(-1);
-  if (typeof length !== 'number') throw new RangeError(`the last axis of [${x.shape}] has to be known`);
-  return length;
 }
 
 /** x in the shape of another value. */

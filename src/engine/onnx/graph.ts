@@ -78,11 +78,19 @@ export type Constant =
   | { readonly value: Value; readonly kind: 'float32'; readonly data: readonly number[] }
   | { readonly value: Value; readonly kind: 'stored'; readonly tensor: StoredTensor };
 
+/** Gradients by some values from the gradient by an output: a rule in place of those of the nodes that made it. */
+export interface CustomGradient {
+  readonly inputs: readonly Value[];
+  readonly backward: (dy: Value, recall: (value: Value) => Value, needs: (input: number) => boolean) => (Value | undefined)[];
+}
+
 /** A graph being built: inputs, constants and nodes in the order of their making, which is a topological one. */
 export class Graph {
   readonly inputs: Value[] = [];
   readonly constants: Constant[] = [];
   readonly nodes: Node[] = [];
+  /** By the output that each is for. */
+  readonly customGradients = new Map<Value, CustomGradient>();
   readonly outputs: { readonly name: string; readonly value: Value }[] = [];
   #count = 0;
 

@@ -6,6 +6,7 @@ import { axisOf, broadcast, multiplied, reshaped } from './shapes.ts';
 export class OnnxOps implements Ops<Value> {
   readonly graph: Graph;
   readonly #widened = new Map<Value, Value>();
+  readonly #updatedWeights = new Map<Value, Value>();
   #firstPosition: Value | undefined;
 
   constructor(graph: Graph) {
@@ -23,6 +24,48 @@ export class OnnxOps implements Ops<Value> {
   linear(x: Value, weight: Value, bias?: Value): Value {
     const y = this.matmul(x, weight, { transposeB: true });
     return bias === undefined ? y : this.add(y, bias);
+  }
+
+  adaptedLinear(x: Value, weight: Value, a: Value, b: Value, alpha: number): Value {
+    const updated = this.#updated(weight, a, b, alpha);
+    const y = this.linear(x, updated);
+    // With l = x aᵀ and k = alpha dy b:  da = kᵀ x,  db = alpha dyᵀ l,  dx = dy (weight + alpha b a)
+    this.graph.customGradients.set(y, {
+      inputs: [x, a, b],
+      backward: (dy, recall, needs) => {
+        const [rows, grads] = [this.rows(recall(x)), this.rows(dy)];
+        const k = this.matmul(grads, b, { alpha }); // [rows,rank]
+        const l = this.matmul(rows, a, { transposeB: true }); // [rows,rank]
+        return [
+          needs(0) ? this.matmul(dy, updated) : undefined,
+          this.transposedProduct(k, rows, 1),
+          this.transposedProduct(grads, l, alpha),
+        ];
+      },
+    });
+    return y;
+  }
+
+  /** aᵀ b alpha, of two matrices with as many rows. */
+  transposedProduct(a: Value, b: Value, alpha: number): Value {
+    return this.one('FusedMatMul', [a, b], { transA: 1, transB: 0, alpha }, [axisOf(a.shape, -1), axisOf(b.shape, -1)]);
+  }
+
+  /** All rows under each other: [...,N] as [rows,N]. */
+  rows(x: Value): Value {
+    if (x.shape.length === 2) return x;
+    const length = axisOf(x.shape, -1);
+    if (typeof length !== 'number') throw new RangeError(`the last axis of [${x.shape}] has to be known`);
+    return this.reshape(x, [-1, length]);
+  }
+
+  /** A frozen weight with its update, computed once for all that use it. */
+  #updated(weight: Value, a: Value, b: Value, alpha: number): Value {
+    const known = this.#updatedWeights.get(weight);
+    if (known !== undefined) return known;
+    const updated = this.add(weight, this.matmul(b, a, { alpha }));
+    this.#updatedWeights.set(weight, updated);
+    return updated;
   }
 
   matmul(a: Value, b: Value, { transposeB = false, alpha = 1 }: { transposeB?: boolean; alpha?: number } = {}): Value {

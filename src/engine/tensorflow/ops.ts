@@ -30,6 +30,11 @@ export class TensorFlowOps implements Ops<Step> {
     return bias === undefined ? y : this.add(y, bias);
   }
 
+  adaptedLinear(x: Step, weight: Step, a: Step, b: Step, alpha: number): Step {
+    const low = this.matmul(x, a, { transposeB: true });
+    return this.add(this.linear(x, weight), this.matmul(low, b, { transposeB: true, alpha }));
+  }
+
   matmul(a: Step, b: Step, { transposeB = false, alpha = 1 }: { transposeB?: boolean; alpha?: number } = {}): Step {
     return this.#step([a, b], (x, y) => matmul(this.#tf, x, y, transposeB, alpha));
   }
