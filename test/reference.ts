@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Encoder } from '../src/encoder/encoder.ts';
 import type { EncoderInput, EncoderText } from '../src/encoder/prompt.ts';
 import type { Attention, Pooling } from '../src/encoder/settings.ts';
+import type { Engine } from '../src/engine/engine.ts';
 import { onnxEngine } from '../src/engine/onnx/engine.ts';
 import { readSafetensors, readTensor } from '../src/models/safetensors.ts';
 import type { Checkpoint } from '../src/models/types.ts';
@@ -79,8 +80,9 @@ export async function encodeWith(
   checkpoint: Checkpoint,
   options: { attention?: Attention; pooling?: Pooling; maxLength: number; layers?: number; output: 'last' | 'every' },
   texts: (encoder: Encoder) => EncoderText[],
+  on: Engine = engine,
 ): Promise<Float32Array> {
-  const encoder = await Encoder.open(engine, checkpoint, { attention: 'causal', pooling: 'weighted_mean', ...options });
+  const encoder = await Encoder.open(on, checkpoint, { attention: 'causal', pooling: 'weighted_mean', ...options });
   try {
     return await encoder.encode(texts(encoder));
   } finally {

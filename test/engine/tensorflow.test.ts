@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Encoder } from '../../src/encoder/encoder.ts';
+import type { Encoder } from '../../src/encoder/encoder.ts';
 import { attentions, poolings } from '../../src/encoder/settings.ts';
 import type { Engine, Program } from '../../src/engine/engine.ts';
 import type { TensorData } from '../../src/engine/ops.ts';

@@ -4,20 +4,28 @@ import { prepareText } from '../../src/encoder/prompt.ts';
 import { openCheckpoint } from '../../src/models/checkpoint.ts';
 import type { Checkpoint } from '../../src/models/types.ts';
 import { clipGradients, defaultAdamW, initAdamW, updateAdamW } from '../../src/train/adamw.ts';
+import type { Engine } from '../../src/engine/engine.ts';
 import { readAdapter, type Adapter } from '../../src/encoder/adapter.ts';
 import { contrastiveBatch } from '../../src/train/batch.ts';
 import { Gradients } from '../../src/train/gradient.ts';
 import { learningRate } from '../../src/train/schedule.ts';
+import { describeWithTensorFlow, tensorflow } from '../engine/tensorflow-engine.ts';
 import { engine, fixtures, readReference, referenceArray, tripletsOf } from '../reference.ts';
 
 /** The largest absolute difference over the largest value. */
 const difference = (a: Float32Array, b: Float32Array): number =>
   a.reduce((worst, x, i) => Math.max(worst, Math.abs(x - b[i]!)), 0) / b.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
 
-describe.each([
+const ways = [
   ['in one run', 1e6],
   ['by gradient caching', 64],
-])('a LoRA of the llama fixture, computed %s', (_, runTokens) => {
+] as const;
+
+describe.each(ways)('a LoRA of the llama fixture over ONNX Runtime, computed %s', (_, runTokens) => agreesWithPyTorch(async () => engine, runTokens));
+
+describeWithTensorFlow.each(ways)('a LoRA of the llama fixture over TensorFlow, computed %s', (_, runTokens) => agreesWithPyTorch(tensorflow, runTokens));
+
+function agreesWithPyTorch(openEngine: () => Promise<Engine>, runTokens: number): void {
   const reference = readReference('llama');
   const { lora } = reference;
   const rows = tripletsOf(reference);
@@ -32,7 +40,7 @@ describe.each([
     checkpoint = await openCheckpoint(join(fixtures, 'llama', 'model'));
     adapter = await readAdapter(join(fixtures, 'llama', 'adapter'), checkpoint.config, lora.prune_to);
     const model = { checkpoint, layers: lora.prune_to, lora: adapter.lora, attention: 'causal' as const };
-    gradients = new Gradients(engine, model, { pooling: 'weighted_mean', scale: lora.scale, runTokens });
+    gradients = new Gradients(await openEngine(), model, { pooling: 'weighted_mean', scale: lora.scale, runTokens });
   });
   afterAll(() => gradients.dispose());
 
@@ -62,4 +70,4 @@ describe.each([
     for (const [name, tensor] of parameters) worst = Math.max(worst, difference(tensor, await referenceArray('llama', `adamw.${peft(name)}`)));
     expect(worst).toBeLessThan(2e-5);
   });
-});
+}

@@ -1,5 +1,5 @@
 import { errors } from '../../errors.ts';
-import { readTensor } from '../../models/tensor-data.ts';
+import type { StoredTensor } from '../../models/types.ts';
 import type { Engine, Executable, GradientOf, Program } from '../engine.ts';
 import type { TensorData } from '../ops.ts';
 import { checkFeeds, toTensor } from './feeds.ts';
@@ -7,6 +7,7 @@ import { loadTensorFlow, reasonOf, type TensorFlowOptions } from './load.ts';
 import { TensorFlowOps, type Step } from './ops.ts';
 import { dependents, planSteps, replay, type PlannedStep } from './replay.ts';
 import type { Tensor, TensorFlow } from './tf.ts';
+import { SharedWeights } from './weights.ts';
 
 /**
  * The engine over TensorFlow.js, whose gradients are its own. A process has one TensorFlow: the threads and the device
@@ -18,10 +19,11 @@ export async function tensorflowEngine(options: TensorFlowOptions): Promise<Engi
 
 /** The engine over a TensorFlow.js that has been loaded. */
 export function engineOver(tf: TensorFlow): Engine {
+  const weights = new SharedWeights(tf);
   return {
     name: 'tensorflow',
-    compile: (program) => load(tf, program),
-    differentiate: (program, loss, parameters) => load(tf, program, { loss, parameters }),
+    compile: (program) => load(tf, weights, program),
+    differentiate: (program, loss, parameters) => load(tf, weights, program, { loss, parameters }),
   };
 }
 
@@ -33,16 +35,19 @@ interface Backward<I extends string, O extends string> {
 
 async function load<I extends string, O extends string, P extends I = never>(
   tf: TensorFlow,
+  shared: SharedWeights,
   program: Program<I, O>,
   backward?: Backward<P, O>,
 ): Promise<TensorFlowExecutable<I, O, P>> {
   const inputs = {} as Record<I, Step>;
   for (const name of keys(program.inputs)) inputs[name] = { inputs: [] };
-  const weights = new Map<string, Step>();
+  const asked = new Map<StoredTensor, Step>();
   const ops = new TensorFlowOps(tf);
   const outputs = program.build(ops, inputs, (name) => {
-    const step = weights.get(name) ?? { inputs: [] };
-    weights.set(name, step);
+    const stored = program.weights.get(name);
+    if (stored === undefined) throw errors.badModelFile(`The model has no tensor "${name}".`);
+    const step = asked.get(stored) ?? { inputs: [] };
+    asked.set(stored, step);
     return step;
   });
   if (backward !== undefined) {
@@ -51,23 +56,10 @@ async function load<I extends string, O extends string, P extends I = never>(
     if (missing !== undefined) throw new RangeError(`"${loss}" does not depend on "${missing}"`);
   }
   const plan = planSteps(ops.steps, Object.values(outputs));
-  return new TensorFlowExecutable(tf, { program, inputs, outputs, plan, weights: await readWeights(tf, program, weights), backward });
-}
-
-/** The stored tensors as float32, exactly. */
-async function readWeights(tf: TensorFlow, program: Program<string, string>, asked: ReadonlyMap<string, Step>): Promise<Map<Step, Tensor>> {
-  const weights = new Map<Step, Tensor>();
-  try {
-    for (const [name, step] of asked) {
-      const stored = program.weights.get(name);
-      if (stored === undefined) throw errors.badModelFile(`The model has no tensor "${name}".`);
-      weights.set(step, tf.tensor(await readTensor(stored), stored.shape, 'float32'));
-    }
-  } catch (error) {
-    for (const tensor of weights.values()) tensor.dispose();
-    throw error;
-  }
-  return weights;
+  const stored = [...asked.keys()];
+  const tensors = await shared.take(stored);
+  const weights = new Map([...asked.values()].map((step, i) => [step, tensors[i]!]));
+  return new TensorFlowExecutable(tf, { program, inputs, outputs, plan, weights, backward, release: () => shared.release(stored) });
 }
 
 type Results<O extends string> = Record<O, { data: Float32Array; shape: readonly number[] }>;
@@ -80,6 +72,7 @@ interface Loaded<I extends string, O extends string, P extends I> {
   readonly plan: readonly PlannedStep[];
   readonly weights: ReadonlyMap<Step, Tensor>;
   readonly backward: Backward<P, O> | undefined;
+  readonly release: () => Promise<void>;
 }
 
 class TensorFlowExecutable<I extends string, O extends string, P extends I> implements Executable<I, O | GradientOf<P>> {
@@ -131,7 +124,7 @@ class TensorFlowExecutable<I extends string, O extends string, P extends I> impl
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const tensor of this.#loaded.weights.values()) tensor.dispose();
+    await this.#loaded.release();
   }
 }
 
