@@ -12,26 +12,29 @@ export interface CorpusDocument {
   readonly text: string;
 }
 
-/** A question and the ids of the documents that answer it, at least one, each in the corpus, each once. */
+/** A question, and the documents that answer it: at least one, each in the corpus, with its grade, a whole number from 1. */
 export interface CorpusQuery {
   readonly id: string;
   readonly query: string;
-  readonly relevant: readonly string[];
+  readonly relevant: ReadonlyMap<string, number>;
 }
 
 /** A retrieval test set: what `eval` measures an encoder on. */
 export interface Corpus {
   readonly documents: readonly CorpusDocument[];
   readonly queries: readonly CorpusQuery[];
+  /** Whether a document that has the id of a query is not ranked for it, because it is that query itself. */
+  readonly ignoreIdenticalIds: boolean;
   readonly rejected: readonly RejectedRow[];
   /** SHA-256 over the accepted documents and queries in order, hexadecimal. */
   readonly fingerprint: string;
 }
 
-const notObject = { error: 'is not a JSON object' };
+/** How a schema words that a row is something else. */
+export const notAnObject = { error: 'is not a JSON object' };
 
 const documentSchema = z
-  .object({ id: textField('id'), code: textField('code').optional(), text: textField('text').optional() }, notObject)
+  .object({ id: textField('id'), code: textField('code').optional(), text: textField('text').optional() }, notAnObject)
   .transform((row) => ({ id: row.id, text: row.code ?? row.text ?? '' }))
   .refine((document) => document.text !== '', 'code (or text) is missing');
 
@@ -44,7 +47,7 @@ const querySchema = z.object(
       .refine((ids) => ids.length > 0, 'relevant is empty')
       .transform((ids) => [...new Set(ids)]),
   },
-  notObject,
+  notAnObject,
 );
 
 /**
@@ -57,24 +60,35 @@ const querySchema = z.object(
 export async function readCorpus(folder: string, signal?: AbortSignal): Promise<Corpus> {
   const rejections = new Rejections();
   const hash = createHash('sha256');
-  const documents = await readUnique(await locate(folder, 'corpus'), documentSchema, { rejections, hash, signal });
+  const documents = await readUnique(await locateFile(folder, 'corpus'), documentSchema, { rejections, hash, signal });
   const known = new Set(documents.map(({ id }) => id));
-  const strange = (query: CorpusQuery): string | undefined => {
-    const id = query.relevant.find((id) => !known.has(id));
-    return id === undefined ? undefined : `relevant names ${JSON.stringify(id.slice(0, 80))}, which is not in the corpus`;
+  const strange = ({ relevant }: { readonly relevant: readonly string[] }): string | undefined => {
+    const id = relevant.find((id) => !known.has(id));
+    return id === undefined ? undefined : `relevant names ${quoted(id)}, which is not in the corpus`;
   };
-  const queries = await readUnique(await locate(folder, 'queries'), querySchema, { rejections, hash, signal, refuse: strange });
-  return { documents, queries, rejected: rejections.rows, fingerprint: hash.digest('hex') };
+  const rows = await readUnique(await locateFile(folder, 'queries'), querySchema, { rejections, hash, signal, refuse: strange });
+  const queries = rows.map((row) => ({ ...row, relevant: new Map(row.relevant.map((id) => [id, 1])) }));
+  return { documents, queries, ignoreIdenticalIds: false, rejected: rejections.rows, fingerprint: hash.digest('hex') };
 }
 
-async function locate(folder: string, name: string): Promise<string> {
+/** The path of `NAME.jsonl` or `NAME.jsonl.gz` in a folder. Throws NOT_FOUND. */
+export async function locateFile(folder: string, name: string): Promise<string> {
   for (const file of [path.join(folder, `${name}.jsonl`), path.join(folder, `${name}.jsonl.gz`)]) {
     if (await stat(file).catch(() => undefined)) return file;
   }
   throw errors.notFound(`${folder} holds no ${name}.jsonl or ${name}.jsonl.gz: name a folder with a corpus and queries.`);
 }
 
-async function readUnique<T extends { readonly id: string }>(
+/** An id or a name that a stranger wrote, as a sentence can hold it. */
+export const quoted = (text: string): string => JSON.stringify(text.slice(0, 80));
+
+/**
+ * The rows of a file that can be used, the first of each id; the others go to `rejections`. What is read goes into the
+ * hash.
+ *
+ * @throws BAD_DATA where none is left, and what `readRows` throws
+ */
+export async function readUnique<T extends { readonly id: string }>(
   file: string,
   schema: z.ZodType<T>,
   options: { rejections: Rejections; hash: Hash; signal: AbortSignal | undefined; refuse?: (value: T) => string | undefined },

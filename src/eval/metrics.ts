@@ -1,9 +1,9 @@
-/** How well rankings answer queries with binary relevance; each value is a mean over the queries, 0 to 1. */
+/** How well rankings answer queries; each value is a mean over the queries, 0 to 1. */
 export interface Metrics {
   readonly queries: number;
   /** Mean reciprocal rank of the first relevant document within the first 10. */
   readonly mrrAt10: number;
-  /** Normalised discounted cumulative gain within the first 10: gain 1, discount log2(rank + 1). */
+  /** Normalised discounted cumulative gain within the first 10: the gain is the grade, the discount log2(rank + 1). */
   readonly ndcgAt10: number;
   /** Share of the relevant documents within the first 1, 10 and 100. */
   readonly recallAt1: number;
@@ -15,18 +15,19 @@ export interface Metrics {
 export type QueryMetrics = Omit<Metrics, 'queries'>;
 
 /**
- * Measures one ranking.
+ * Measures one ranking as trec_eval does.
  *
  * @param ranking document ids or indexes, best first, each once; 100 are enough
- * @param relevant the documents that answer the query, at least one
+ * @param relevant the documents that answer the query, at least one, each with its grade, a whole number from 1
  */
-export function queryMetrics<Id>(ranking: readonly Id[], relevant: ReadonlySet<Id>): QueryMetrics {
-  const hits = ranking.slice(0, 100).flatMap((id, i) => (relevant.has(id) ? [i + 1] : [])); // 1-based ranks, ascending
-  const within = (cutoff: number): number[] => hits.filter((rank) => rank <= cutoff);
-  const gain = (ranks: readonly number[]): number => ranks.reduce((sum, rank) => sum + 1 / Math.log2(rank + 1), 0);
-  const ideal = Array.from({ length: Math.min(10, relevant.size) }, (_, i) => i + 1);
+export function queryMetrics<Id>(ranking: readonly Id[], relevant: ReadonlyMap<Id, number>): QueryMetrics {
+  const hits = ranking.slice(0, 100).flatMap((id, i) => (relevant.has(id) ? [{ rank: i + 1, grade: relevant.get(id)! }] : []));
+  const within = (cutoff: number): typeof hits => hits.filter(({ rank }) => rank <= cutoff);
+  const gain = (ranked: typeof hits): number => ranked.reduce((sum, { rank, grade }) => sum + grade / Math.log2(rank + 1), 0);
+  const grades = [...relevant.values()].sort((a, b) => b - a);
+  const ideal = grades.slice(0, 10).map((grade, i) => ({ rank: i + 1, grade }));
   return {
-    mrrAt10: within(10).length > 0 ? 1 / (hits[0] as number) : 0,
+    mrrAt10: within(10).length > 0 ? 1 / hits[0]!.rank : 0,
     ndcgAt10: gain(within(10)) / gain(ideal),
     recallAt1: within(1).length / relevant.size,
     recallAt10: within(10).length / relevant.size,

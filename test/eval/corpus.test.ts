@@ -30,7 +30,7 @@ describe('readCorpus', () => {
       { id: 'c1', text: 'one()' },
       { id: 'c2', text: 'two' },
     ]);
-    expect(corpus.queries).toEqual([{ id: 'q1', query: 'which is one', relevant: ['c1', 'c2'] }]);
+    expect(corpus.queries).toEqual([{ id: 'q1', query: 'which is one', relevant: new Map([['c1', 1], ['c2', 1]]) }]);
     expect(corpus.rejected).toEqual([]);
     expect(corpus.fingerprint).toMatch(/^[0-9a-f]{64}$/);
   });

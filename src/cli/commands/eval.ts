@@ -1,88 +1,99 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { Encoder } from '../../encoder/encoder.ts';
-import { readCorpus } from '../../eval/corpus.ts';
-import { Baseline, evaluateEncoder, type SystemScore } from '../../eval/evaluate.ts';
+import { averages, Scoreboard } from '../../eval/scoreboard.ts';
+import type { SystemScore } from '../../eval/system.ts';
+import { taskKinds } from '../../eval/tasks/kinds.ts';
+import { readTasks } from '../../eval/tasks/read.ts';
+import type { TaskKind } from '../../eval/tasks/task.ts';
 import { readCalibration } from '../../prune/calibration.ts';
 import { defaultSettings } from '../../prune/checkpoint-settings.ts';
-import { readManifest } from '../../prune/manifest.ts';
+import { readManifest, type Manifest } from '../../prune/manifest.ts';
+import { describeBoards, documentOf, type EvaluatedModel } from '../eval-report.ts';
 import { openNamedModel } from '../model.ts';
 import { modelOptions, named, reportOptions, withOptions, wholeNumber, type ModelOptions } from '../options.ts';
-import { print, printJson, table } from '../output.ts';
+import { print, printJson } from '../output.ts';
 import { ProgressLine, showSteps } from '../progress.ts';
 import { describeRejected } from '../sentences.ts';
 
 interface EvalOptions extends ModelOptions {
   readonly model: string[];
   readonly data: string;
+  readonly task?: TaskKind;
+  readonly instruction?: string;
   readonly base?: string;
-  readonly layer?: number;
+  readonly layers?: number;
   readonly seed: number;
 }
 
-/** `l3prune eval`: how well encoders find what is asked for, beside BM25. */
+/** `l3prune eval`: how well encoders do what is asked of them, beside BM25 and the model they were cut from. */
 export function evalCommand(signal: AbortSignal): Command {
-  return reportOptions(modelOptions(new Command('eval').description('measure MRR@10, nDCG@10 and recall of encoders on a corpus with queries, beside BM25')))
+  return reportOptions(modelOptions(new Command('eval').description('measure encoders: code search beside BM25, and the tasks of MTEB on local files')))
     .requiredOption('--model <models...>', 'folders, .gguf or .safetensors files, hub ids, or smollm2-135m-q4_1')
-    .requiredOption('--data <dir>', 'a folder with corpus.jsonl(.gz) and queries.jsonl(.gz)', named)
+    .requiredOption('--data <path>', 'a task (corpus.jsonl and queries.jsonl, the layout of BEIR, or test.jsonl as MTEB has it), or a folder of such folders', named)
+    .addOption(new Option('--task <kind>', 'what kind of task the data is (default: by its fields)').choices(taskKinds))
+    .option('--instruction <text>', "what stands before queries and sentences, empty for nothing (default: the task's, or the checkpoint's own)")
     .option('--base <model>', 'the model that a checkpoint was cut from, measured at the same depth beside it', named)
-    .option('--layer <n>', 'use the first n layers of every model', wholeNumber(1, 100_000))
-    .option('--seed <seed>', 'of the bootstrap', wholeNumber(0, Number.MAX_SAFE_INTEGER), 42)
+    .option('--layers <n>', 'use the first n layers of every model', wholeNumber(1, 100_000))
+    .option('--seed <seed>', 'of the bootstrap, of drawn training texts and of clustering', wholeNumber(0, 2 ** 32 - 1), 42)
     .action(async (options: EvalOptions) => run(options, signal));
 }
 
 async function run(options: EvalOptions, signal: AbortSignal): Promise<void> {
   const line = new ProgressLine();
-  const corpus = await readCorpus(options.data, signal);
-  process.stderr.write(describeRejected(corpus.rejected));
-  const baseline = new Baseline(corpus);
-  const systems: SystemScore[] = [baseline.score()];
-  const models: { name: string; fingerprint: string; layers: number }[] = [];
-  const evaluated = new Set<string>();
+  const { data, seed, task: kind, instruction } = options;
+  const reading = readTasks(data, { kind, instruction, seed, signal });
+  const tasks = await showSteps(reading, line, ({ what, done, total }) => line.show(what, done, total));
+  process.stderr.write(describeRejected(tasks.flatMap(({ rejected }) => rejected)));
+  const boards = tasks.map((task) => new Scoreboard(task, seed));
+  const models: EvaluatedModel[] = [];
+  const scored = new Map<string, ReadonlyArray<readonly SystemScore[]>>(); // By model and depth, the tasks' in order.
 
-  const evaluate = async (spec: string, layers: number | undefined): Promise<number> => {
+  const names = new Set<string>();
+  const nameOf = (model: string, depth: number, spec: string): string => {
+    const layered = `${model}, ${depth} ${depth === 1 ? 'layer' : 'layers'}`;
+    const name = names.has(layered) ? `${layered} (${spec})` : layered;
+    names.add(name);
+    return name;
+  };
+  const evaluate = async (spec: string, layers: number | undefined): Promise<{ readonly depth: number; readonly scores: ReadonlyArray<readonly SystemScore[]> }> => {
     const { checkpoint, engine } = await openNamedModel(spec, options, line, signal);
     const settings = withOptions(await defaultSettings(checkpoint), options);
     const manifest = await readManifest(checkpoint.directory);
     const depth = layers ?? checkpoint.config.numHiddenLayers;
     const fingerprint = await checkpoint.fingerprint();
     const key = `${fingerprint} ${depth}`;
-    if (evaluated.has(key)) return depth;
-    evaluated.add(key);
+    const before = scored.get(key);
+    if (before !== undefined) return { depth, scores: before };
     const encoder = await Encoder.open(engine, checkpoint, { ...settings, layers, output: 'last' });
-    const name = `${checkpoint.name}, ${depth} layers`;
-    // The calibration belongs to the depth the checkpoint was cut at.
-    const whole = depth === checkpoint.config.numHiddenLayers;
-    const calibration = whole ? await readCalibration(checkpoint, manifest) : undefined;
-    const running = evaluateEncoder(baseline, { name, encoder, settings, calibration }, options.seed, signal);
-    systems.push(...(await showSteps(running, line, ({ textsDone, texts }) => line.show(`encoding with ${name}`, textsDone, texts))));
+    const name = nameOf(checkpoint.name, depth, spec);
+    const calibration = await readCalibration(checkpoint, manifest, { ...settings, layers: depth });
+    const scores: Array<readonly SystemScore[]> = [];
+    for (const board of boards) {
+      const running = board.add({ name, encoder, settings, calibration }, signal);
+      const where = boards.length === 1 ? '' : `${board.task.name}: `;
+      scores.push(await showSteps(running, line, ({ what, done, total }) => line.show(`${where}${what}`, done, total)));
+    }
+    scored.set(key, scores);
     models.push({ name: checkpoint.name, fingerprint, layers: depth });
     await encoder.dispose();
-    if (manifest !== undefined && options.base === undefined)
-      process.stderr.write(
-        `${name} has only been cut: its base ${manifest.base.name} at the same depth is the same weights. --base measures it all the same.\n`,
-      );
-    return depth;
+    if (options.base === undefined) process.stderr.write(whyNoBase(name, manifest));
+    return { depth, scores };
   };
   for (const spec of options.model) {
-    const depth = await evaluate(spec, options.layer);
-    if (options.base !== undefined) await evaluate(options.base, depth);
+    const { depth, scores } = await evaluate(spec, options.layers);
+    if (options.base === undefined) continue;
+    const base = await evaluate(options.base, depth);
+    for (const [i, board] of boards.entries()) board.compareWithBase(scores[i]!, base.scores[i]!);
   }
-
-  const data = { documents: corpus.documents.length, queries: corpus.queries.length, rejected: corpus.rejected.length, fingerprint: corpus.fingerprint };
-  if (options.json) return printJson({ systems, models, data });
-  const share = (x: number): string => x.toFixed(3);
-  const rows = systems.map(({ system, metrics: m, againstBm25 }) => [
-    system,
-    ...[m.mrrAt10, m.ndcgAt10, m.recallAt1, m.recallAt10, m.recallAt100].map(share),
-    againstBm25 === undefined ? '' : `${signed(againstBm25.mean)} (${signed(againstBm25.low)} to ${signed(againstBm25.high)})`,
-  ]);
-  await print(
-    table([['', 'MRR@10', 'nDCG@10', 'recall@1', '@10', '@100', 'MRR against BM25 (95 %)'], ...rows]) +
-      `queries: ${data.queries}, documents: ${data.documents}, data ${data.fingerprint.slice(0, 16)}\n` +
-      models.map(({ name, fingerprint }) => `model ${name}, fingerprint ${fingerprint}\n`).join(''),
-  );
+  if (options.json) return printJson(documentOf(boards, averages(boards), models));
+  await print(describeBoards(boards, averages(boards), models));
 }
 
-function signed(x: number): string {
-  return `${x < 0 ? '−' : '+'}${Math.abs(x).toFixed(3)}`;
+/** What the base model would show of a checkpoint that it was not measured beside. */
+function whyNoBase(name: string, manifest: Manifest | undefined): string {
+  if (manifest === undefined) return '';
+  const cutOnly = manifest.history.every(({ step }) => step === 'prune');
+  return cutOnly
+    ? `${name} has only been cut: its base ${manifest.base.name} at the same depth is the same weights. --base measures it all the same.\n`
+    : `${name} has been trained: --base ${manifest.base.name} measures what that has brought.\n`;
 }

@@ -34,3 +34,11 @@ export function finish<R>(steps: Generator<unknown, R>): R {
     if (step.done) return step.value;
   }
 }
+
+/** The same of work that yields its progress. */
+export async function ended<R>(work: AsyncGenerator<unknown, R>): Promise<R> {
+  for (;;) {
+    const step = await work.next();
+    if (step.done) return step.value;
+  }
+}
