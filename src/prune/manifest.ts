@@ -6,23 +6,26 @@ import { attentions, poolings } from '../encoder/settings.ts';
 import { errors, L3PruneError } from '../errors.ts';
 import { reason } from '../files.ts';
 import { parseJson } from '../models/json.ts';
+import { trainingRecord } from '../train/record.ts';
 
 /** The file that makes a folder one of our checkpoints. */
 export const manifestFile = 'l3prune.json';
+/** Where a checkpoint keeps what training has made, in PEFT's format. */
+export const adapterFolder = 'adapter';
 /** The format that is written. */
 export const manifestFormat = 2;
 
 const count = z.number().int().positive();
 const finite = z.number();
 
-const depth = z.discriminatedUnion('kind', [
+export const depthSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('layers'), layers: count }),
   z.object({ kind: z.literal('percent'), percent: finite }),
   z.object({ kind: z.literal('small') }),
   z.object({ kind: z.literal('large') }),
 ]);
 
-const encoderSettings = z.object({
+export const encoderSettings = z.object({
   attention: z.enum(attentions as ['causal', 'bidirectional']),
   pooling: z.enum(poolings as ['weighted_mean', 'mean', 'last_token', 'first_token']),
   maxLength: count,
@@ -66,7 +69,7 @@ const lossCurveFields = z.object({
 });
 
 /** Its parts have to speak of the same layers: a cut is made where they say. */
-const lossCurve = lossCurveFields.superRefine((curve, context) => {
+export const lossCurve = lossCurveFields.superRefine((curve, context) => {
   const { layers, model, calibrated } = curve;
   const length = layers.length;
   if (length === 0 || length > model.layers)
@@ -84,6 +87,13 @@ const lossCurve = lossCurveFields.superRefine((curve, context) => {
   }
 });
 
+const stepFields = {
+  date: z.string(),
+  from: z.object({ name: z.string(), fingerprint: z.string(), layers: count }),
+  layers: count,
+  depth: depthSchema,
+};
+
 const manifest = z.object({
   /** Of this file; a reader refuses one it does not know. In format 1 no calibration was part of the encoder. */
   format: z.literal([1, manifestFormat]),
@@ -95,18 +105,17 @@ const manifest = z.object({
   encoder: encoderSettings,
   /** Every step from the base to this folder, first to last. */
   history: z.array(
-    z.object({
-      step: z.literal('prune'),
-      date: z.string(),
-      from: z.object({ name: z.string(), fingerprint: z.string(), layers: count }),
-      layers: count,
-      depth,
-    }),
+    z.discriminatedUnion('step', [
+      z.object({ step: z.literal('prune'), ...stepFields }),
+      z.object({ step: z.literal('train'), ...stepFields, training: trainingRecord }),
+    ]),
   ),
   /** The curve that the last cut was chosen by; null where it was chosen without one. */
   curve: lossCurve.nullable(),
   /** What the folder's modules do to a vector after pooling, measured on so many triplets; null where they do nothing. */
   calibration: z.object({ kind: calibrationKind, components: z.number().int().nonnegative(), rows: count }).nullable().default(null),
+  /** The LoRA in `adapter/`: part of the weights beside it, or kept apart and applied by every command of ours. */
+  adapter: z.object({ merged: z.boolean() }).nullable().default(null),
 });
 
 export type Manifest = z.infer<typeof manifest>;

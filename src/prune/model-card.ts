@@ -1,6 +1,6 @@
 import type { Pooling } from '../encoder/settings.ts';
 import { calibrationFolders } from './calibration-modules.ts';
-import type { Manifest } from './manifest.ts';
+import { adapterFolder, type Manifest } from './manifest.ts';
 import { PYTHON_MODULE_NAME } from './python-module.ts';
 import { reasonsAgainstStock, type SentenceTransformersSettings } from './sentence-transformers.ts';
 
@@ -12,13 +12,14 @@ const poolingSentence: Readonly<Record<Pooling, string>> = {
 };
 
 /** README.md of a checkpoint folder: what it was made from, how its vectors are made, and how Python opens it. */
-export function modelCard({ base, layers, calibration }: Manifest, settings: SentenceTransformersSettings): string {
+export function modelCard(manifest: Manifest, settings: SentenceTransformersSettings): string {
+  const { base, layers, calibration } = manifest;
   const name = base.name.replace(/\s+/g, ' ');
   const { attention, pooling, maxLength, hiddenSize, instruction, separator } = settings;
   return `# Text encoder: the first ${layers} of ${base.layers} layers of ${name}
 
 Made by L³Prune from the base model **${name}** (fingerprint \`${base.fingerprint}\`). The first ${layers} of its
-${base.layers} layers, its token embeddings and its final norm are kept as they were stored; \`l3prune.json\` has the
+${base.layers} layers, its token embeddings and its final norm are kept${isTrained(manifest) ? '' : ' as they were stored'}; \`l3prune.json\` has the
 whole history.
 
 | setting | value |
@@ -50,7 +51,41 @@ ${
     ? 'The vectors need every token to see every other: `config.json` says so by `is_causal: false`, which transformers honours from 5.2 on. '
     : ''
 }Pooling is left to you; tokens that the tokenizer adds are not pooled.
-${calibration === null ? '' : calibrationSection(calibration)}`;
+${trainingSection(manifest)}${calibration === null ? '' : calibrationSection(calibration)}`;
+}
+
+function isTrained({ history }: Manifest): boolean {
+  return history.some(({ step }) => step === 'train');
+}
+
+/** What the last training was, and where its adapter is. */
+function trainingSection({ adapter, history }: Manifest): string {
+  const last = history.findLast((step) => step.step === 'train');
+  if (last === undefined) return '';
+  const { settings, data, step, steps, loss, evaluation, tokens } = last.training;
+  const where =
+    adapter === null
+      ? 'It is part of the weights.'
+      : adapter.merged
+        ? `It is part of the weights, in float32, and kept beside them in \`${adapterFolder}/\` as \`peft\` reads it.`
+        : `**It is not part of the weights**: \`${adapterFolder}/\` keeps it as \`peft\` reads it. L³Prune applies it; transformers and
+sentence-transformers, opening this folder, do not.`;
+  const shown = (value: number): string => String(Number(value.toPrecision(4)));
+  const measured =
+    evaluation === null
+      ? ''
+      : `\n| ${evaluation.metric === 'loss' ? 'held-out loss' : 'nDCG@10 on the evaluation corpus'} | ${shown(evaluation.before)} before, ${shown(evaluation.best.value)} after step ${evaluation.best.step} |`;
+  return `
+## Training
+
+A LoRA of rank ${settings.loraRank} (alpha ${settings.loraAlpha}) on ${settings.targets.map((target) => `\`${target}\``).join(', ')}, by the contrastive loss. ${where}
+
+| | |
+|---|---|
+| data | ${data.rows} rows (fingerprint \`${data.fingerprint}\`), ${Math.round(tokens)} tokens |
+| steps | ${step === steps ? step : `${step}, the best of ${steps}`} of batch ${settings.batchSize}, learning rate ${settings.lr} |
+| loss, scale ${settings.scale} | ${shown(loss.first)} at the start, ${shown(loss.last)} at the end |${measured}
+`;
 }
 
 function calibrationSection({ kind, components, rows }: NonNullable<Manifest['calibration']>): string {

@@ -1,23 +1,15 @@
-import { copyFile, stat, writeFile } from 'node:fs/promises';
-import { mkdir } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Calibration } from '../encoder/calibration.ts';
 import { errors } from '../errors.ts';
 import { writeFolderAtomically } from '../files.ts';
-import { decoderTensors, findPrefix } from '../models/config.ts';
-import { finiteSource } from '../models/finite.ts';
-import { WEIGHTS_FILE } from '../models/safetensors.ts';
-import { storedSource, writeSafetensors, type TensorSource } from '../models/tensor-data.ts';
 import type { Checkpoint } from '../models/types.ts';
 import { createdBy } from '../version.ts';
-import { writeCalibrationWeights } from './calibration-modules.ts';
-import { jsonFile, type CheckpointFile } from './checkpoint-file.ts';
-import { checkpointTexts } from './checkpoint-texts.ts';
 import { layersAfterPercent } from './choose.ts';
 import type { LossCurve } from './curve.ts';
 import type { CheckpointSummary, Depth } from './job.ts';
 import { describeCalibration, manifestFile, manifestFormat, readManifest, type CheckpointEncoderSettings, type Manifest } from './manifest.ts';
 import { summarize } from './checkpoints.ts';
+import { checkEncoderSettings, writeCheckpointFiles } from './write-checkpoint.ts';
 
 export interface PruneOptions {
   readonly depth: Depth;
@@ -33,9 +25,6 @@ export interface PruneOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
-
-/** Files of a tokenizer that other programs may want beside tokenizer.json; copied as they are. */
-const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'];
 
 /**
  * The count of layers that a depth asks for, of a model that has `layers`.
@@ -67,53 +56,21 @@ export function layersToKeep(depth: Depth, layers: number, curve: LossCurve | nu
 }
 
 /**
- * Writes the model cut after its first layers (paper, section 3: the last layers go, embeddings and final norm stay) as
- * a Hugging Face folder that transformers and sentence-transformers open. Weights are copied byte for byte in the type
- * they are stored in, and checked to be finite on the way. The folder appears whole or not at all.
+ * Writes the model cut after its first layers as a checkpoint folder, which appears whole or not at all. An adapter that
+ * the model keeps apart becomes part of the weights.
  *
  * Errors: USAGE (also for a curve of another model), EXISTS, NOT_FINITE, WRITE_FAILED, CANCELLED.
  */
 export async function pruneCheckpoint(checkpoint: Checkpoint, options: PruneOptions): Promise<CheckpointSummary> {
-  const { curve, depth, signal } = options;
+  const { curve, depth } = options;
   const layers = layersToKeep(depth, checkpoint.config.numHiddenLayers, curve);
   const out = resolve(options.out);
   checkEncoderSettings(checkpoint, options.encoder);
   const manifest = await makeManifest(checkpoint, layers, options);
-  const write = async (folder: string): Promise<void> => {
-    await writeSafetensors(join(folder, WEIGHTS_FILE), keptTensors(checkpoint, layers), {
-      signal,
-      onProgress: ({ doneBytes, totalBytes }) => options.onProgress?.(doneBytes, totalBytes ?? doneBytes),
-    });
-    if (options.calibration !== undefined) await writeCalibrationWeights(folder, options.calibration);
-    for (const file of tokenizerFiles) {
-      const source = join(checkpoint.directory, file);
-      if (await stat(source).then((entry) => entry.isFile(), () => false)) await copyFile(source, join(folder, file));
-    }
-    for (const { path, content } of [configFile(checkpoint, layers, manifest), ...(await checkpointTexts(checkpoint, manifest))]) {
-      await mkdir(dirname(join(folder, path)), { recursive: true });
-      await writeFile(join(folder, path), content);
-    }
-  };
+  const { signal, onProgress, calibration } = options;
+  const write = (folder: string): Promise<void> => writeCheckpointFiles(folder, { checkpoint, manifest, calibration }, { signal, onProgress });
   await writeFolderAtomically(out, write, { force: options.force, marker: manifestFile, signal });
   return await summarize(out);
-}
-
-/** A checkpoint that could encode nothing is not made. Errors: USAGE. */
-function checkEncoderSettings({ config, tokenizer }: Checkpoint, { maxLength, instruction, separator }: CheckpointEncoderSettings): void {
-  if (maxLength > config.maxPositionEmbeddings)
-    throw errors.usage(`A length of ${maxLength} tokens is not possible: the model reads 1 to ${config.maxPositionEmbeddings}.`);
-  if (instruction === undefined) return;
-  const { ids } = tokenizer.tokenize(instruction + separator, { maxTokens: maxLength });
-  if (ids.length >= maxLength)
-    throw errors.usage(`The instruction alone fills the ${maxLength} tokens that are read: shorten it or raise --max-length.`);
-}
-
-/** The tensors of the first layers, the embedding and the final norm; an output matrix has no use in an encoder. */
-function keptTensors(checkpoint: Checkpoint, layers: number): TensorSource[] {
-  const prefix = findPrefix(checkpoint.tensors);
-  return [...decoderTensors({ ...checkpoint.config, numHiddenLayers: layers })].map(({ name }) =>
-    finiteSource(storedSource(checkpoint.tensors.get(prefix + name)!)),
-  );
 }
 
 async function makeManifest(checkpoint: Checkpoint, layers: number, { curve, depth, encoder, calibration }: PruneOptions): Promise<Manifest> {
@@ -136,20 +93,6 @@ async function makeManifest(checkpoint: Checkpoint, layers: number, { curve, dep
     history: [...(earlier?.history ?? []), { step: 'prune', date: created, from, layers, depth }],
     curve: curve as Manifest['curve'],
     calibration: describeCalibration(calibration),
+    adapter: null,
   };
-}
-
-/**
- * The config of the cut model: fewer layers, no output matrix, no code of others, and the attention its vectors need
- * (transformers reads `is_causal` from 5.2 on).
- */
-function configFile({ config }: Checkpoint, layers: number, { encoder }: Manifest): CheckpointFile {
-  const { auto_map: _, is_causal: __, layer_types: layerTypes, ...kept } = config.raw;
-  return jsonFile('config.json', {
-    ...kept,
-    architectures: ['LlamaModel'],
-    num_hidden_layers: layers,
-    ...(encoder.attention === 'bidirectional' ? { is_causal: false } : {}),
-    ...(Array.isArray(layerTypes) ? { layer_types: layerTypes.slice(0, layers) } : {}),
-  });
 }

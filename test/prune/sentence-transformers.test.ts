@@ -93,7 +93,7 @@ describe('the files for sentence-transformers', () => {
 });
 
 describe("a checkpoint's README", () => {
-  const manifest = { base: { name: 'owner/model', fingerprint: 'ab12', layers: 30 }, layers: 8, calibration: null } as Manifest;
+  const manifest = { base: { name: 'owner/model', fingerprint: 'ab12', layers: 30 }, layers: 8, calibration: null, history: [] } as unknown as Manifest;
 
   test('names the base model, the layers and the pooling, and asks to trust no code where none runs', () => {
     const card = modelCard(manifest, plain);
