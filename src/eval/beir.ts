@@ -6,7 +6,7 @@ import { readLines } from '../data/lines.ts';
 import { anyText, readRows, Rejections, textField } from '../data/rows.ts';
 import type { RejectedRow } from '../data/triplet.ts';
 import { errors } from '../errors.ts';
-import { locateFile, notAnObject, quoted, readUnique, type Corpus } from './corpus.ts';
+import { firstFields, locateFile, notAnObject, quoted, readUnique, type Corpus } from './corpus.ts';
 
 /** The folder beside corpus and queries that says what answers what. */
 const qrelsFolder = 'qrels';
@@ -38,9 +38,9 @@ interface Known {
   readonly documents: ReadonlySet<string>;
 }
 
-/** Whether a folder is laid out as BEIR's data sets are. */
-export async function isBeir(folder: string): Promise<boolean> {
-  return (await stat(path.join(folder, qrelsFolder)).catch(() => undefined))?.isDirectory() ?? false;
+/** Whether a folder is laid out as BEIR's data sets are: ids are called `_id` there. Errors: NOT_FOUND, BAD_DATA, CANCELLED. */
+export async function isBeir(folder: string, signal?: AbortSignal): Promise<boolean> {
+  return (await firstFields(await locateFile(folder, 'corpus'), signal)).includes('_id');
 }
 
 /**

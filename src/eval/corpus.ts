@@ -79,6 +79,12 @@ export async function locateFile(folder: string, name: string): Promise<string> 
   throw errors.notFound(`${folder} holds no ${name}.jsonl or ${name}.jsonl.gz: name a folder with a corpus and queries.`);
 }
 
+/** The names of the fields of a file's first JSON object; none where there is no such row. Errors: those of `readRows`. */
+export async function firstFields(file: string, signal?: AbortSignal): Promise<string[]> {
+  for await (const row of readRows(file, z.record(z.string(), z.unknown()), signal)) if (!isRejected(row)) return Object.keys(row.value);
+  return [];
+}
+
 /** An id or a name that a stranger wrote, as a sentence can hold it. */
 export const quoted = (text: string): string => JSON.stringify(text.slice(0, 80));
 

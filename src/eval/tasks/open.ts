@@ -18,7 +18,7 @@ export interface ReadOptions {
 
 /** The corpus of a folder, in our own layout or in BEIR's. Errors: NOT_FOUND, BAD_DATA, CANCELLED. */
 export async function readRetrieval(folder: string, signal?: AbortSignal): Promise<Corpus> {
-  return (await isBeir(folder)) ? readBeir(folder, signal) : readCorpus(folder, signal);
+  return (await isBeir(folder, signal)) ? readBeir(folder, signal) : readCorpus(folder, signal);
 }
 
 /** Reads a retrieval task and ranks it by BM25. Errors: NOT_FOUND, BAD_DATA, CANCELLED. */

@@ -2,10 +2,10 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import * as z from 'zod';
 import { dataFiles, dataName } from '../../data/lines.ts';
-import { isRejected, readRows } from '../../data/rows.ts';
 import { errors } from '../../errors.ts';
 import { reason } from '../../files.ts';
 import { readJson } from '../../models/json.ts';
+import { firstFields } from '../corpus.ts';
 import type { EvaluateProgress } from '../system.ts';
 import { taskKinds, vectorKinds } from './kinds.ts';
 import { openRetrieval, openVectorTask, type ReadOptions } from './open.ts';
@@ -101,19 +101,15 @@ function testFile(location: string, files: readonly string[]): string {
 /** The kind whose fields the file's first row has. */
 async function recognise(file: string, signal: AbortSignal | undefined): Promise<Exclude<TaskKind, 'retrieval'>> {
   const names = await firstFields(file, signal);
+  if (names.length === 0) throw errors.badData(`${file} holds no JSON object with fields, a line each.`);
   const has = (spellings: readonly string[]): boolean => spellings.some((name) => names.includes(name));
   const kinds = Object.entries(vectorKinds) as Array<[Exclude<TaskKind, 'retrieval'>, (typeof vectorKinds)['sts']]>;
   const fitting = kinds.filter(([, any]) => any(({ fields }) => fields.every(has))).map(([kind]) => kind);
   if (fitting.length === 1) return fitting[0]!;
-  const fields = names.length === 0 ? 'no fields' : `the fields ${names.slice(0, 12).join(', ').slice(0, 200)}`;
+  const fields = `the fields ${names.slice(0, 12).join(', ').slice(0, 200)}`;
   throw errors.badData(
     fitting.length === 0
       ? `${file} begins with a row of ${fields}, by which no kind of task is recognised: say which it is by --task.`
       : `${file} begins with a row of ${fields}, which could be ${fitting.join(' or ')}: say which it is by --task.`,
   );
-}
-
-async function firstFields(file: string, signal: AbortSignal | undefined): Promise<string[]> {
-  for await (const row of readRows(file, z.record(z.string(), z.unknown()), signal)) if (!isRejected(row)) return Object.keys(row.value);
-  throw errors.badData(`${file} holds no JSON object, a line each.`);
 }
