@@ -6,6 +6,7 @@
 import { applyCalibration, type Calibration, type CalibrationKind, type Role } from './encoder/calibration.ts';
 import { Encoder } from './encoder/encoder.ts';
 import { roleOf, withOwnPrompt, type RoleInput } from './encoder/prompt.ts';
+import type { EngineChoice } from './engine/select.ts';
 import type { Attention, EncoderSettings, Pooling } from './encoder/settings.ts';
 import { errors } from './errors.ts';
 import { checkFolderTarget } from './files.ts';
@@ -23,7 +24,7 @@ import { profile as measure } from './prune/profile.ts';
 import { layersToKeep, pruneCheckpoint } from './prune/prune.ts';
 
 export { CancelledError, L3PruneError } from './errors.ts';
-export type { Attention, ByteProgress, CalibrationKind, CheckpointSummary, Depth, LossCurve, Pooling, ProfileProgress, ProfileSettings, Role, RoleInput };
+export type { Attention, ByteProgress, CalibrationKind, CheckpointSummary, Depth, EngineChoice, LossCurve, Pooling, ProfileProgress, ProfileSettings, Role, RoleInput };
 
 /** What every function takes. */
 export interface CommonOptions {
@@ -31,6 +32,8 @@ export interface CommonOptions {
   readonly home?: string;
   /** Threads of a matrix product; as many as the machine has cores when left out. */
   readonly threads?: number;
+  /** What computes; the fastest that is there when left out. */
+  readonly engine?: EngineChoice;
   /** Stops the work between two runs of the engine, with a `CancelledError`. */
   readonly signal?: AbortSignal;
   /** Told of what is fetched or converted before the model can be used. */
@@ -141,8 +144,8 @@ export async function encode(
 
 type Opened = Awaited<ReturnType<typeof openModelFor>>;
 
-function open(model: string, { home, threads, signal, onModel }: CommonOptions): Promise<Opened> {
-  return openModelFor(model, { home: dataHome(home), threads, signal, onProgress: onModel });
+function open(model: string, { home, threads, engine, signal, onModel }: CommonOptions): Promise<Opened> {
+  return openModelFor(model, { home: dataHome(home), threads, engine, signal, onProgress: onModel });
 }
 
 /** The curve, with the rows and the length it was measured on. */

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { attentions, poolings, type Attention, type Pooling } from '../encoder/settings.ts';
+import { engineChoices, type EngineChoice } from '../engine/select.ts';
 import { given } from '../given.ts';
 import { dataHome } from '../home.ts';
 import type { CheckpointEncoderSettings } from '../prune/manifest.ts';
@@ -17,7 +18,7 @@ export interface HomeOptions {
 /** What every subcommand that runs a model takes; settings left out are the checkpoint's own, or the defaults. */
 export interface ModelOptions extends ReportOptions, HomeOptions {
   readonly device: 'auto' | 'cpu';
-  readonly engine: 'auto' | 'onnx';
+  readonly engine: EngineChoice;
   readonly threads?: number;
   readonly maxLength?: number;
   readonly attention?: Attention;
@@ -36,7 +37,7 @@ export function homeOptions(command: Command): Command {
 export function modelOptions(command: Command): Command {
   return homeOptions(command)
     .addOption(new Option('--device <device>', 'what computes').choices(['auto', 'cpu']).default('auto'))
-    .addOption(new Option('--engine <engine>', 'the inference engine').choices(['auto', 'onnx']).default('auto'))
+    .addOption(new Option('--engine <engine>', 'the engine; auto takes the faster of those that are there').choices(engineChoices).default('auto'))
     .option('--threads <n>', 'threads of a matrix product', wholeNumber(1, 1024))
     .option('--max-length <tokens>', 'cut texts on the right to so many tokens', wholeNumber(1, 1 << 24))
     .addOption(new Option('--attention <kind>', 'which tokens a token sees').choices(attentions))

@@ -8,8 +8,8 @@ import type { Engine, Program } from './engine.ts';
 import type { InputSpec, Ops, TensorData } from './ops.ts';
 
 /** A model large enough for its matrix products to decide, and small enough to be measured in seconds. */
-const [batch, length, width, inner, heads, rank, layers] = [16, 64, 576, 1536, 9, 16, 2];
-const [warmUpSteps, measuredSteps] = [2, 5];
+const [batch, length, width, inner, heads, rank, layers] = [8, 64, 576, 1536, 9, 16, 2];
+const [warmUpSteps, measuredSteps] = [1, 4];
 
 /** Outputs and inputs of the projections of a layer. */
 const projections = {

@@ -1,19 +1,26 @@
 import { sampleTriplets } from '../data/read.ts';
 import type { TripletSet } from '../data/triplet.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { EngineOptions } from '../engine/open.ts';
 import { given } from '../given.ts';
-import { onnxEngine } from '../engine/onnx/engine.ts';
+import { selectEngine, type EngineChoice } from '../engine/select.ts';
 import { openModel, type OpenedModel, type OpenModelOptions } from '../models/open.ts';
 import type { Checkpoint } from '../models/types.ts';
 import { defaultSettings } from './checkpoint-settings.ts';
 import { defaultProfile, type ProfileRequest } from './profile.ts';
 
-/** A model with the engine that will run it. */
-export async function openModelFor(
-  spec: string,
-  options: OpenModelOptions & { readonly threads: number | undefined },
-): Promise<OpenedModel & { readonly engine: Engine }> {
-  return { ...(await openModel(spec, options)), engine: onnxEngine({ threads: options.threads }) };
+/** How a model is opened, and with which engine: the fastest where none is named. */
+export interface OpenModelForOptions extends OpenModelOptions {
+  readonly threads: number | undefined;
+  readonly engine?: EngineChoice | undefined;
+  readonly device?: EngineOptions['device'];
+}
+
+/** A model with the engine that will run it. Errors: those of `openModel` and `selectEngine`. */
+export async function openModelFor(spec: string, options: OpenModelForOptions): Promise<OpenedModel & { readonly engine: Engine }> {
+  const { checkpoint, how } = await openModel(spec, options);
+  const { engine, why } = await selectEngine(options.engine ?? 'auto', options);
+  return { checkpoint, how: why === undefined ? how : `${how} ${why}`, engine };
 }
 
 /**

@@ -49,7 +49,7 @@ if (unknown !== undefined) {
 }
 
 const threads = Number(values.threads);
-const { checkpoint, engine, how } = await openModelFor(values.model, { home: dataHome(values.home), threads });
+const { checkpoint, engine, how } = await openModelFor(values.model, { home: dataHome(values.home), threads, engine: 'onnx' });
 const scratch = await mkdtemp(join(tmpdir(), 'l3prune-bench-'));
 try {
   const triplets = await loadTriplets(values.data, mostTriplets);
