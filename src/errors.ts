@@ -15,8 +15,9 @@ export class L3PruneError extends Error {
 
 /** Raised where work stops because its `AbortSignal` did; front ends show it as cancelled, never as failed. */
 export class CancelledError extends L3PruneError {
-  constructor() {
-    super('CANCELLED', 'Cancelled.');
+  /** The sentence says what has been kept, where something has. */
+  constructor(sentence = 'Cancelled.') {
+    super('CANCELLED', sentence);
   }
 }
 
@@ -92,5 +93,5 @@ export function describeError(error: unknown): { code: string; message: string }
 
 /** What `describeError` said in another process, as the error it was there. */
 export function reviveError(described: { readonly code: string; readonly message: string }): L3PruneError {
-  return described.code === 'CANCELLED' ? new CancelledError() : new L3PruneError(described.code, described.message);
+  return described.code === 'CANCELLED' ? new CancelledError(described.message) : new L3PruneError(described.code, described.message);
 }

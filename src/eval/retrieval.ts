@@ -9,7 +9,7 @@ import { meanMetrics, queryMetrics, type QueryMetrics } from './metrics.ts';
 import { systemName, type Contestant, type EvaluateProgress, type SystemScore, type Variant } from './system.ts';
 
 /** A ranking of documents for each query, by index, best first. */
-type Rankings = readonly (readonly number[])[];
+export type Rankings = readonly (readonly number[])[];
 
 /** How deep a ranking is kept: recall@100 and the fusion need no more. */
 const depth = 100;
@@ -54,7 +54,8 @@ export async function* evaluateRetrieval(
   return variants.map(([variant, rankings]) => scoreOf(corpus, name, variant, rankings));
 }
 
-async function* rankByVectors(corpus: Corpus, name: string, { query, document }: TaskVectors, signal?: AbortSignal): AsyncGenerator<EvaluateProgress, Rankings> {
+/** Ranks a corpus by vectors of its queries and documents. Errors: NOT_FINITE, CANCELLED. */
+export async function* rankByVectors(corpus: Corpus, name: string, { query, document }: TaskVectors, signal?: AbortSignal): AsyncGenerator<EvaluateProgress, Rankings> {
   const ranking = new CosineRanking(document);
   return yield* rankAll(corpus, `ranking with ${name}`, (_, top, i) => ranking.rank(query[i]!, top), signal);
 }
@@ -78,7 +79,8 @@ async function* rankAll(
   return rankings;
 }
 
-function scoreOf(corpus: Corpus, model: string | undefined, variant: Variant, rankings: Rankings): SystemScore {
+/** How well rankings answer a corpus's queries. */
+export function scoreOf(corpus: Corpus, model: string | undefined, variant: Variant, rankings: Rankings): SystemScore {
   const each = corpus.queries.map(({ relevant }, i) =>
     queryMetrics(
       rankings[i]!.map((index) => corpus.documents[index]!.id),

@@ -80,7 +80,7 @@ export class Gradients {
       program = this.#engine.differentiate(batchProgram(this.#model, length), 'loss', this.#parameters);
       this.#whole.set(length, program);
     }
-    const feeds: Feeds = { ...shared, ...this.#lossFeeds(batch) };
+    const feeds: Feeds = { ...shared, ...lossFeeds(batch, this.#options.scale) };
     groups.forEach((group, i) => Object.assign(feeds, this.#groupFeeds(texts, group, i)));
     const rowOf = new Map(groups.flat().map((place, row) => [place, row]));
     const queries = batch.queries.length;
@@ -106,7 +106,7 @@ export class Gradients {
     const results = await loss.run({
       queries: { type: 'float32', data: embeddings.subarray(0, queries * size), shape: [queries, size] },
       documents: { type: 'float32', data: embeddings.subarray(queries * size), shape: [batch.documents.length, size] },
-      ...this.#lossFeeds(batch),
+      ...lossFeeds(batch, this.#options.scale),
     });
     const byText = new Float32Array(texts.length * size);
     byText.set(results['gradient.queries']!.data, 0);
@@ -151,20 +151,21 @@ export class Gradients {
     return feeds;
   }
 
-  #lossFeeds({ queries, documents, negatives }: ContrastiveBatch): Record<'target' | 'bias' | 'scale', TensorData> {
-    const shape = [queries.length, documents.length];
-    const target = new Float32Array(queries.length * documents.length);
-    queries.forEach((_, row) => (target[row * documents.length + row] = 1 / queries.length));
-    return {
-      target: { type: 'float32', data: target, shape },
-      bias: { type: 'float32', data: negatives, shape },
-      scale: { type: 'float32', data: Float32Array.of(this.#options.scale), shape: [1] },
-    };
-  }
-
   #gradientsOf(results: Readonly<Record<string, { readonly data: Float32Array }>>): Map<string, Float32Array> {
     return new Map(this.#parameters.map((name) => [name, results[`gradient.${name}`]!.data]));
   }
+}
+
+/** What `lossProgram` is fed beside the embeddings of a batch. */
+export function lossFeeds({ queries, documents, negatives }: ContrastiveBatch, scale: number): Record<'target' | 'bias' | 'scale', TensorData> {
+  const shape = [queries.length, documents.length];
+  const target = new Float32Array(queries.length * documents.length);
+  queries.forEach((_, row) => (target[row * documents.length + row] = 1 / queries.length));
+  return {
+    target: { type: 'float32', data: target, shape },
+    bias: { type: 'float32', data: negatives, shape },
+    scale: { type: 'float32', data: Float32Array.of(scale), shape: [1] },
+  };
 }
 
 /** A 0-1 matrix [rows,columns] with its 1 of row i at `column(i)`. */
