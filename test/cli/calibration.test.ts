@@ -58,7 +58,7 @@ describe('a checkpoint that was cut with data', () => {
 
   it('gives plain vectors of other layers and settings than its own, and says so', async () => {
     await prune();
-    for (const args of [['--layer', '2'], ['--pooling', 'mean'], ['--all-layers']]) {
+    for (const args of [['--layer', '2'], ['--layer', '3', '--pooling', 'mean'], ['--all-layers']]) {
       const [own, plain] = await Promise.all(['out', LLAMA].map((model) => cli.run(['embed', '--model', model, '--max-length', '96', ...args], { input })));
       const first = ({ stdout }: { stdout: string }): string => stdout.split('\n')[0]!.slice(0, 40);
       expect(first(own!)).toBe(first(plain!));
