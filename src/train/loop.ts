@@ -1,25 +1,23 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Triplet } from '../data/triplet.ts';
 import type { Engine } from '../engine/engine.ts';
-import { initLora } from './init.ts';
-import type { LoraParameters, LoraSettings } from '../encoder/lora.ts';
-import { prepareText } from '../encoder/prompt.ts';
-import { CancelledError, errors } from '../errors.ts';
-import type { Checkpoint } from '../models/types.ts';
+import { errors, throwIfCancelled } from '../errors.ts';
+import type { Checkpoint, LoraParameters } from '../models/types.ts';
 import { Random } from '../random.ts';
 import { clipGradients, defaultAdamW, initAdamW, updateAdamW } from './adamw.ts';
-import { contrastiveBatch } from './batch.ts';
 import { Gradients } from './gradient.ts';
+import { initLora } from './init.ts';
 import type { StepMetrics } from './metrics.ts';
 import { modulesOf, type TrainedModel } from './programs.ts';
 import { learningRate } from './schedule.ts';
-import type { TrainingSettings } from './settings.ts';
+import { loraOf, type TrainingSettings } from './settings.ts';
 import type { TrainingState } from './state.ts';
+import { prepareBatch } from './usable-rows.ts';
 
 /** The rows of a step, 0-based: a function of the step alone, so that a run that goes on sees what it would have seen. */
 export type BatchSource = (step: number) => Promise<readonly Triplet[]>;
 
-export interface TrainOptions {
+export interface StepsOptions {
   /** Most padded tokens in one run of the engine. */
   readonly runTokens: number;
   /** Where to go on from; the beginning when undefined. */
@@ -31,15 +29,18 @@ export interface TrainOptions {
 export interface TrainedStep {
   readonly metrics: StepMetrics;
   readonly state: TrainingState;
+  /** Documents that each query was told from: an encoder that knows nothing has a loss of their logarithm. */
+  readonly candidates: number;
 }
 
-export function loraOf({ loraRank, loraAlpha, dropout, targets }: TrainingSettings): LoraSettings {
-  return { rank: loraRank, alpha: loraAlpha, dropout, targets };
+/** The model that is trained: the first layers of a checkpoint, with the adapter of these settings. */
+export function trainedModel(checkpoint: Checkpoint, settings: TrainingSettings): TrainedModel {
+  return { checkpoint, layers: settings.layers, lora: loraOf(settings), attention: settings.attention };
 }
 
-/** The state of a run before its first step. */
-export function initialState(model: TrainedModel, seed: number): TrainingState {
-  const parameters = initLora(modulesOf(model), model.lora.rank, Random.fromSeed(seed));
+/** The state of a run before its first step: a new adapter, or the one that it goes on from. */
+export function initialState(model: TrainedModel, seed: number, adapter?: LoraParameters): TrainingState {
+  const parameters = adapter ?? initLora(modulesOf(model), model.lora.rank, Random.fromSeed(seed));
   return { step: 0, parameters, optimizer: initAdamW(parameters) };
 }
 
@@ -48,31 +49,32 @@ export function initialState(model: TrainedModel, seed: number): TrainingState {
  * settings, data and the state before it alone. The signal is obeyed between two runs of the engine; the step that was
  * under way is then lost, and the state yielded last is where to go on from.
  *
- * Errors: DIVERGED, ENGINE, NOTHING_TO_POOL, those of `batches`, CANCELLED.
+ * Errors: DIVERGED (a number that is none), ENGINE, BAD_DATA, those of `batches`, CANCELLED.
  */
 export async function* trainSteps(
   engine: Engine,
   checkpoint: Checkpoint,
   batches: BatchSource,
   settings: TrainingSettings,
-  { runTokens, from, signal }: TrainOptions,
+  { runTokens, from, signal }: StepsOptions,
 ): AsyncGenerator<TrainedStep, void> {
-  const model: TrainedModel = { checkpoint, layers: settings.layers, lora: loraOf(settings), attention: settings.attention };
+  const model = trainedModel(checkpoint, settings);
   const gradients = new Gradients(engine, model, { pooling: settings.pooling, scale: settings.scale, runTokens });
   let state = from ?? initialState(model, settings.seed);
   try {
     while (state.step < settings.steps) {
       await setImmediate();
-      if (signal?.aborted) throw new CancelledError();
+      throwIfCancelled(signal);
       const started = performance.now();
-      const rows = await batches(state.step);
-      const batch = contrastiveBatch(rows, (input) => prepareText(checkpoint.tokenizer, input, settings.maxLength), settings.separator);
+      const { batch, skipped } = prepareBatch(await batches(state.step), checkpoint.tokenizer, settings);
       const { loss, gradients: found, tokens } = await gradients.compute(state.parameters, batch, stepSeed(settings.seed, state.step), signal);
       const gradNorm = clipGradients(found, settings.clip);
       checkFinite(loss, gradNorm, state.step + 1);
       const lr = learningRate(settings, state.step);
       state = stepped(state, found, lr, settings.weightDecay);
-      yield { metrics: { step: state.step, loss, gradNorm, lr, tokens, seconds: (performance.now() - started) / 1000 }, state };
+      const seconds = (performance.now() - started) / 1000;
+      const metrics = { step: state.step, loss, gradNorm, lr, tokens, seconds, ...(skipped > 0 ? { skipped } : {}) };
+      yield { metrics, state, candidates: batch.documents.length };
     }
   } finally {
     await gradients.dispose();
@@ -91,5 +93,5 @@ function stepSeed(seed: number, step: number): number {
 
 function checkFinite(loss: number, gradNorm: number, step: number): void {
   if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
-  throw errors.diverged(`The training diverged: at step ${step} the loss is ${loss} and the gradient ${gradNorm}. Train again with a lower --lr or a longer --warmup.`);
+  throw errors.diverged(`The training diverged: at step ${step} its loss is ${loss} and the norm of its gradient ${gradNorm}.`);
 }

@@ -1,0 +1,127 @@
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { errors } from '../errors.ts';
+import { reason, writeFileAtomically } from '../files.ts';
+import { parseJson } from '../models/json.ts';
+import { depthSchema, encoderSettings, lossCurve, manifestFile, readManifest, type Manifest } from '../prune/manifest.ts';
+import { trainingSettings } from './settings.ts';
+
+const count = z.number().int().min(0);
+
+/** What a run was begun with. */
+const runSchema = z.object({
+  format: z.literal(1),
+  createdBy: z.string(),
+  created: z.string(),
+  model: z.object({ name: z.string(), fingerprint: z.string(), layers: count }),
+  /** Fingerprint of the adapter that was gone on from; null for a new one. */
+  adapter: z.string().nullable(),
+  data: z.object({ fingerprint: z.string(), rows: count, rejected: count, repeated: count }),
+  depth: depthSchema,
+  settings: trainingSettings,
+  evaluation: z.object({ fingerprint: z.string(), metric: z.enum(['loss', 'ndcgAt10']), every: count, earlyStop: count.nullable() }).nullable(),
+  /** Most padded tokens in one run of the engine: with another number the last digits are others. */
+  runTokens: count,
+  engine: z.object({ name: z.string(), threads: z.number().nullable() }),
+  /** How the checkpoint will encode. */
+  encoder: encoderSettings,
+  /** The curve that the depth was read from. */
+  curve: lossCurve.nullable(),
+  /** What stood in the folder when the run was forced upon it, and goes when the checkpoint is there. */
+  replaces: z.array(z.string()),
+});
+
+export type RunDescription = z.infer<typeof runSchema>;
+
+/** The files of a run that is not finished, inside the folder that becomes its checkpoint. */
+export class RunFolder {
+  readonly out: string;
+
+  constructor(out: string) {
+    this.out = resolve(out);
+  }
+
+  get name(): string {
+    return basename(this.out);
+  }
+  /** What a run needs to go on; it goes when the checkpoint is there. */
+  get training(): string {
+    return join(this.out, trainingFolder);
+  }
+  get metrics(): string {
+    return join(this.out, metricsFile);
+  }
+  get lock(): string {
+    return join(this.training, 'lock');
+  }
+  /** Where the checkpoint is put together before its files are moved into place. */
+  get staging(): string {
+    return join(this.training, 'checkpoint');
+  }
+  get #description(): string {
+    return join(this.training, 'run.json');
+  }
+
+  /** The unfinished run in the folder. Errors: BAD_MANIFEST where it is damaged. */
+  async read(): Promise<RunDescription | undefined> {
+    const text = await readFile(this.#description, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+      throw errors.notFound(`${this.#description} cannot be read: ${reason(error)}.`, error);
+    });
+    if (text === undefined) return undefined;
+    try {
+      return runSchema.parse(parseJson(text));
+    } catch (error) {
+      throw errors.badManifest(`${this.#description} is damaged: begin the run again with --force.`, error);
+    }
+  }
+
+  /** Errors: WRITE_FAILED. */
+  async write(description: RunDescription): Promise<void> {
+    await writeFileAtomically(this.#description, `${JSON.stringify(description, null, 2)}\n`);
+  }
+
+  /** The finished checkpoint in the folder. Errors: BAD_MANIFEST. */
+  async finished(): Promise<Manifest | undefined> {
+    return readManifest(this.out);
+  }
+
+  /** Removes an unfinished run, but for the lock. Errors: WRITE_FAILED. */
+  async clear(): Promise<void> {
+    const names = await readdir(this.training).catch(() => []);
+    // What names the others goes first: nothing without it counts as a run.
+    for (const name of names.toSorted((a) => (a === basename(this.#description) ? -1 : 1))) {
+      if (join(this.training, name) !== this.lock) await rm(join(this.training, name), { recursive: true, force: true });
+    }
+  }
+
+  /**
+   * Throws EXISTS or NOT_FOUND where a run that was asked for in this way cannot have the folder; changes nothing.
+   */
+  async check({ resume, force }: { readonly resume: boolean; readonly force: boolean }): Promise<void> {
+    const found = await stat(this.out).catch(() => undefined);
+    if (found === undefined) return;
+    if (!found.isDirectory()) throw errors.exists(`${this.out} is a file: name a folder that does not exist yet.`);
+    const names = await readdir(this.out);
+    const isCheckpoint = names.includes(manifestFile);
+    const hasRun = (await stat(this.#description).catch(() => undefined)) !== undefined;
+    const isEmpty = names.every((name) => name === trainingFolder) && !hasRun;
+    if (isEmpty) return;
+    if (!isCheckpoint && !hasRun) throw errors.exists(`${this.out} holds other things than a training and is left alone: name another folder.`);
+    if (resume || force) return;
+    if (hasRun) throw errors.exists(`${this.out} holds a training that is not finished: go on with it by --resume, or begin again by --force.`);
+    throw errors.exists(`${this.out} exists already: name another folder, or replace it with --force.`);
+  }
+
+  /** Makes the folders of a run. Errors: WRITE_FAILED. */
+  async make(): Promise<void> {
+    await mkdir(this.training, { recursive: true }).catch((error: unknown) => {
+      throw errors.writeFailed(`${this.out} cannot be written: ${reason(error)}.`, error);
+    });
+  }
+}
+
+/** Folders and files of a run that are not the checkpoint's. */
+export const trainingFolder = 'training';
+export const metricsFile = 'metrics.jsonl';
