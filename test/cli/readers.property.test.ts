@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import type { CutCurve, LossCurve } from '../../src/prune/curve.ts';
 import { parseCurve, parseManifest } from '../../src/prune/manifest.ts';
 import { L3PruneError } from '../../src/errors.ts';
+import { defaultTraining } from '../../src/train/settings.ts';
 import { hostileValue, mutate, mutations, replaceAt, runs, seed } from '../models/mutation.ts';
 
 const layers = [3.5, 3.1, 3.3, 2.9];
@@ -27,6 +28,18 @@ const curve: LossCurve = {
   peakBytes: 1e8,
 };
 const base = { name: 'model', fingerprint: 'f'.repeat(64), layers: 4 };
+const trained = {
+  settings: { layers: 2, ...defaultTraining },
+  adapter: null,
+  data: { fingerprint: 'd'.repeat(64), rows: 640, rejected: 1, repeated: 2 },
+  steps: 20,
+  step: 10,
+  loss: { first: 3.5, last: 1.5, lowest: 1.4, window: 5 },
+  curve: [[10, 2.5], [20, 1.5]],
+  evaluation: { metric: 'ndcgAt10', fingerprint: 'e'.repeat(64), before: 0.03, best: { step: 10, value: 0.5 }, last: { step: 20, value: 0.4 } },
+  tokens: 10_000,
+  seconds: 60.5,
+};
 const manifest = {
   format: 2,
   createdBy: 'l3prune 0.1.0',
@@ -34,9 +47,13 @@ const manifest = {
   base,
   layers: 2,
   encoder: { attention: 'causal', pooling: 'mean', maxLength: 96, instruction: 'Find:', separator: ' ' },
-  history: [{ step: 'prune', date: '2031-05-09T17:45:02.000Z', from: base, layers: 2, depth: { kind: 'small' } }],
+  history: [
+    { step: 'prune', date: '2031-05-09T17:45:02.000Z', from: base, layers: 2, depth: { kind: 'small' } },
+    { step: 'train', date: '2031-05-09T18:45:02.000Z', from: base, layers: 2, depth: { kind: 'layers', layers: 2 }, training: trained },
+  ],
   curve,
   calibration: { kind: 'router', components: 2, rows: 64 },
+  adapter: { merged: true },
 };
 
 const readers: ReadonlyArray<readonly [name: string, read: (bytes: Uint8Array) => unknown, valid: object]> = [
