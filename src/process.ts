@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { dirname } from 'node:path';
 import { CancelledError } from './errors.ts';
 
@@ -26,9 +26,12 @@ export interface RunResult {
 /** What is kept of a program's output. */
 const mostCharacters = 65_536;
 
+/** A program that has not ended so long after it was asked to is killed. */
+const graceMs = 500;
+
 /**
- * Runs a program to its end; a signal or the limit kills it. Throws CANCELLED, or the system's own error where it cannot
- * be started.
+ * Runs a program to its end; a signal or the limit ends it, within a second also where it does not want to. Throws
+ * CANCELLED, or the system's own error where it cannot be started.
  */
 export async function runToEnd([command, ...args]: readonly [string, ...string[]], options: RunOptions = {}): Promise<RunResult> {
   return new Promise((resolve, reject) => {
@@ -39,7 +42,6 @@ export async function runToEnd([command, ...args]: readonly [string, ...string[]
       shell: process.platform === 'win32' && command === 'npm',
       cwd: options.cwd ?? dirname(process.execPath),
       env: { ...process.env, ...options.environment },
-      ...(options.limitMs === undefined ? {} : { timeout: options.limitMs }),
     });
     let stdout = '';
     let output = '';
@@ -53,14 +55,36 @@ export async function runToEnd([command, ...args]: readonly [string, ...string[]
     // One that ends before it has read says so by its exit code.
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(options.input);
-    const kill = (): void => void child.kill();
-    if (options.signal?.aborted) kill();
-    options.signal?.addEventListener('abort', kill, { once: true });
-    child.once('error', reject);
+    const stop = (): void => end(child);
+    const limit = options.limitMs === undefined ? undefined : setTimeout(stop, options.limitMs);
+    if (options.signal?.aborted) stop();
+    options.signal?.addEventListener('abort', stop, { once: true });
+    const settled = (): void => {
+      clearTimeout(limit);
+      options.signal?.removeEventListener('abort', stop);
+    };
+    child.once('error', (error) => {
+      settled();
+      reject(error);
+    });
     child.once('close', (code) => {
-      options.signal?.removeEventListener('abort', kill);
+      settled();
       if (options.signal?.aborted) reject(new CancelledError());
       else resolve({ code, stdout, output });
     });
   });
+}
+
+/** Asks a program to end, and soon after has it end. */
+function end(child: ChildProcess): void {
+  // What it started may live on with its pipes, which are not waited for.
+  child.once('exit', () => {
+    clearTimeout(deadline);
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  });
+  const deadline = setTimeout(() => child.kill('SIGKILL'), graceMs);
+  // Windows ends a shell and leaves what runs in it.
+  if (process.platform === 'win32' && child.pid !== undefined) spawn('taskkill', ['/pid', String(child.pid), '/t', '/f']).on('error', () => child.kill());
+  else child.kill();
 }
