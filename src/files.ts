@@ -66,7 +66,7 @@ export async function writeFolderAtomically(
     await checkReplaceable(target, options);
     await mkdir(temporary);
     await fill(temporary);
-    await syncTree(temporary);
+    await syncTree(temporary, options.signal);
     throwIfCancelled(options.signal);
     await swapIn(temporary, target, options);
     await syncFolder(dirname(target));
@@ -108,7 +108,7 @@ async function removeIfPossible(path: string): Promise<void> {
 }
 
 /** Removes the folders from `folder` up to `last`, as long as they are empty. */
-async function removeEmpty(folder: string, last: string): Promise<void> {
+export async function removeEmpty(folder: string, last: string): Promise<void> {
   for (let current = folder; ; current = dirname(current)) {
     const isGone = await rmdir(current).then(() => true, () => false);
     if (!isGone || current === last) return;
@@ -165,7 +165,7 @@ function temporaryName(path: string, kind: 'tmp' | 'old'): string {
 }
 
 /** Removes what killed processes left beside `path`; puts back the old folder of one killed between its two renames. */
-async function removeStale(path: string): Promise<void> {
+export async function removeStale(path: string): Promise<void> {
   const full = resolve(path);
   const start = `.${basename(full)}.`;
   const siblings = await readdir(dirname(full)).catch(() => []);
@@ -232,10 +232,11 @@ async function swapIn(temporary: string, target: string, options: FolderOptions)
   await rm(old, { recursive: true, force: true });
 }
 
-async function syncTree(folder: string): Promise<void> {
+async function syncTree(folder: string, signal: AbortSignal | undefined): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
+    throwIfCancelled(signal);
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) await syncTree(path);
+    if (entry.isDirectory()) await syncTree(path, signal);
     else if (entry.isFile()) {
       const file = await open(path, 'r+');
       await file.sync().finally(() => file.close());
