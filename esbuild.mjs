@@ -13,6 +13,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, context } from 'esbuild';
+import { grammarFiles } from './scripts/grammars.mjs';
 
 const root = path.dirname(fileURLToPath(import.meta.url));
 
@@ -78,8 +79,7 @@ async function copyGrammars() {
   const require = createRequire(import.meta.url);
   const folder = path.join(root, 'dist', 'grammars');
   await mkdir(folder, { recursive: true });
-  const grammars = ['typescript', 'tsx', 'javascript'].map((name) => `@vscode/tree-sitter-wasm/wasm/tree-sitter-${name}.wasm`);
-  for (const specifier of ['web-tree-sitter/web-tree-sitter.wasm', ...grammars]) {
+  for (const specifier of grammarFiles) {
     await copyFile(require.resolve(specifier), path.join(folder, path.basename(specifier)));
   }
 }

@@ -13,6 +13,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import yauzl from 'yauzl';
+import { grammarFiles } from './grammars.mjs';
 
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 const bin = 'node_modules/onnxruntime-node/bin/napi-v6';
@@ -31,6 +32,8 @@ const nativeFiles = {
 
 /** Without these the extension does nothing. */
 const bundles = ['extension.cjs', 'worker.mjs', 'watchdog.mjs', 'engine-probe.mjs', 'webview.js', 'webview.css'].map((name) => `dist/${name}`);
+/** Without these nothing can be mined. */
+const grammars = grammarFiles.map((file) => `dist/grammars/${path.posix.basename(file)}`);
 
 const { values } = parseArgs({
   options: { target: { type: 'string' }, out: { type: 'string' }, 'skip-build': { type: 'boolean', default: false } },
@@ -44,7 +47,7 @@ if (natives === undefined) fail(`ONNX Runtime has no binaries for ${target}; the
 if (!values['skip-build']) run('build', nodeForVsce(), ['esbuild.mjs', '--minify']);
 await makeVsix();
 const packed = new Set(await entriesOf(out));
-const missing = [...bundles, ...natives].filter((file) => !packed.has(`extension/${file}`));
+const missing = [...bundles, ...grammars, ...natives].filter((file) => !packed.has(`extension/${file}`));
 if (missing.length > 0) fail(`${out} lacks ${missing.join(', ')}.`);
 console.log(`${out}: ${packed.size} files, ${((await stat(out)).size / 1e6).toFixed(1)} MB`);
 

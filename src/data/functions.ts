@@ -1,5 +1,9 @@
 import { Parser, Query, type Language, type Node, type QueryMatch } from 'web-tree-sitter';
+import { CommentIndex } from './comments.ts';
 import { type CodeLanguage, type Grammar, grammarOf, loadGrammar } from './grammars.ts';
+import type { LanguageRules } from './languages/rules.ts';
+import { languageRules } from './languages/table.ts';
+import { parameterNames } from './parameters.ts';
 
 /** A function, method or function-valued binding of a source file. Lines are 1-based, both included. */
 export interface FunctionChunk {
@@ -11,195 +15,232 @@ export interface FunctionChunk {
   readonly path: string;
   readonly startLine: number;
   readonly endLine: number;
-  /** The source with its decorators and modifiers, without its comment, unindented to its first line. */
+  /** The source with its decorators and modifiers, without its documentation, unindented to its first line. */
   readonly code: string;
-  /** Lines between the braces that are not blank; 1 where an arrow function has no braces. */
+  /** Lines of the body that are not blank and not documentation; 1 where it is a mere expression. */
   readonly bodyLines: number;
-  /** The `/** … *\/` directly before it. */
+  /** The names of its parameters, in order; those that are taken apart have none. */
+  readonly parameters: readonly string[];
+  /** The comment directly before it that documents it, or its docstring, as written. */
   readonly comment?: { readonly text: string; readonly startLine: number };
+}
+
+/** A call in a source file. */
+export interface Call {
+  /** The last part of what is called: "parse" for `new Parser().parse(…)`. */
+  readonly name: string;
+  readonly line: number;
+}
+
+/** A call with a title and a function, the way tests are written: `it('parses', () => …)`. */
+export interface TitledBlock {
+  readonly callee: string;
+  /** As written, with its quotes. */
+  readonly title: string;
+  readonly startLine: number;
+  readonly endLine: number;
+}
+
+/** What a source file holds. */
+export interface ParsedSource {
+  /** Those that have a body, in the order of their starts, nested ones included. */
+  readonly functions: readonly FunctionChunk[];
+  readonly calls: readonly Call[];
+  readonly blocks: readonly TitledBlock[];
 }
 
 /** Some text that is no program makes the parser's error recovery, or a query over its result, quadratic. */
 const GIVE_UP_AFTER_MS = 5000;
+const NOTHING: ParsedSource = { functions: [], calls: [], blocks: [] };
 
 /**
- * Finds the functions of a source file that have a body, in the order of their starts, nested ones included; undefined
- * where the parser gave up after five seconds.
+ * Finds the functions of a source file; undefined where the parser gave up after five seconds, or failed.
  *
  * @param path decides the grammar by its extension, and is handed through; a file of another kind has no functions
  */
-export async function extractFunctions(source: string, path: string): Promise<FunctionChunk[] | undefined> {
-  const found = grammarOf(path);
-  if (found === undefined) return [];
-  const { parser, query } = await toolsFor(found.grammar);
+export async function extractFunctions(source: string, path: string): Promise<readonly FunctionChunk[] | undefined> {
+  return (await parseSource(source, path))?.functions;
+}
+
+/**
+ * The same with the file's calls, where they are asked for.
+ *
+ * @param options.calls also finds calls and titled blocks
+ */
+export async function parseSource(source: string, path: string, options: { calls?: boolean } = {}): Promise<ParsedSource | undefined> {
+  const kind = grammarOf(path);
+  if (kind === undefined) return NOTHING;
+  const { parser, functions, calls } = await toolsFor(kind.grammar, kind.language);
   const end = performance.now() + GIVE_UP_AFTER_MS;
   const progressCallback = (): boolean => performance.now() > end;
-  const tree = parser.parse(source, null, { progressCallback });
-  if (tree === null) {
-    parser.reset();
+  try {
+    const tree = parser.parse(source, null, { progressCallback });
+    if (tree === null) {
+      parser.reset();
+      return undefined;
+    }
+    try {
+      const found = functions.matches(tree.rootNode, { progressCallback });
+      const called = options.calls ? calls.matches(tree.rootNode, { progressCallback }) : [];
+      if (progressCallback()) return undefined;
+      return { functions: chunksOf(found, { source, path, language: languageOf(kind.language, path, source) }), ...callsOf(called) };
+    } finally {
+      tree.delete();
+    }
+  } catch (error) {
+    // A trap inside of the parser, for one where its stack is too small: its state is not to be trusted any more.
+    if (!(error instanceof WebAssembly.RuntimeError || error instanceof RangeError)) throw error;
+    tools.delete(kind.grammar);
     return undefined;
   }
-  try {
-    const matches = query.matches(tree.rootNode, { progressCallback });
-    return progressCallback() ? undefined : chunksOf(matches, { source, path, language: found.language });
-  } finally {
-    tree.delete();
-  }
+}
+
+/** A header is C unless it says something that only C++ does. */
+function languageOf(language: CodeLanguage, path: string, source: string): CodeLanguage {
+  const isCpp = language === 'c' && path.endsWith('.h') && /^\s*(class|namespace|template|public:|private:|using)\b/m.test(source);
+  return isCpp ? 'cpp' : language;
 }
 
 interface Tools {
   readonly parser: Parser;
-  readonly query: Query;
+  readonly functions: Query;
+  readonly calls: Query;
 }
 
 /** Parsers and queries live as long as the process: they are few, and costly to make. */
 const tools = new Map<Grammar, Tools>();
 
-async function toolsFor(grammar: Grammar): Promise<Tools> {
-  const language = await loadGrammar(grammar);
+async function toolsFor(grammar: Grammar, language: CodeLanguage): Promise<Tools> {
+  const loaded: Language = await loadGrammar(grammar);
   let found = tools.get(grammar);
   if (found === undefined) {
-    found = { parser: new Parser().setLanguage(language), query: functionQuery(grammar, language) };
+    const { functions, comments, calls } = languageRules[language];
+    found = {
+      parser: new Parser().setLanguage(loaded),
+      functions: new Query(loaded, `${functions(grammar)}\n${comments}`),
+      calls: new Query(loaded, calls),
+    };
     tools.set(grammar, found);
   }
   return found;
 }
 
-/** `@unit` is what is cut out (before `outermost`), `@function` has the body, `@container` only lends its name. */
-function functionQuery(grammar: Grammar, language: Language): Query {
-  const value = '[(arrow_function) (function_expression) (generator_function)] @function';
-  const [field, fieldName, classes] =
-    grammar === 'javascript'
-      ? ['field_definition', 'property', '(class_declaration name: (_) @name) @container']
-      : [
-          'public_field_definition',
-          'name',
-          `[(class_declaration name: (_) @name) (abstract_class_declaration name: (_) @name) (internal_module name: (_) @name)] @container`,
-        ];
-  return new Query(
-    language,
-    `(function_declaration name: (_) @name) @unit @function
-     (generator_function_declaration name: (_) @name) @unit @function
-     (method_definition name: (_) @name) @unit @function
-     (variable_declarator name: (identifier) @name value: ${value}) @unit
-     (assignment_expression left: (_) @name right: ${value}) @unit
-     (pair key: (_) @name value: ${value}) @unit
-     (${field} ${fieldName}: (_) @name value: ${value}) @unit
-     (export_statement value: ${value}) @unit
-     ${classes}
-     (variable_declarator name: (identifier) @name value: [(object) (class)]) @container
-     (assignment_expression left: (_) @name right: [(object) (class)]) @container`,
-  );
+interface SourceFile {
+  readonly source: string;
+  readonly path: string;
+  readonly language: CodeLanguage;
 }
 
 /** What the query found at one place: with a function, or only a name for what is inside. */
 interface Found {
-  readonly name: string;
+  /** With what its declaration spells before it. */
+  readonly names: readonly string[];
   readonly start: number;
   readonly end: number;
   readonly unit: Node;
-  readonly body: Node | undefined;
+  readonly declaration: Node | undefined;
 }
 
-function chunksOf(matches: readonly QueryMatch[], file: { source: string; path: string; language: CodeLanguage }): FunctionChunk[] {
-  const found = matches.map(toFound).sort((a, b) => a.start - b.start || b.end - a.end);
+function chunksOf(matches: readonly QueryMatch[], file: SourceFile): FunctionChunk[] {
+  const rules = languageRules[file.language];
+  const comments = new CommentIndex(file.source, rules.documentation);
+  const found: Found[] = [];
+  for (const { captures } of matches) {
+    const mark = captures[0];
+    if (mark?.name === 'comment' || mark?.name === 'prefix' || mark?.name === 'overload') comments.add(mark.name, mark.node);
+    else found.push(toFound(captures, rules));
+  }
+  found.sort((a, b) => a.start - b.start || b.end - a.end);
   const around: Found[] = [];
   const chunks: FunctionChunk[] = [];
   for (const item of found) {
     while (around.length > 0 && (around.at(-1) as Found).end < item.end) around.pop();
-    const names = [...around.map(({ name }) => name), item.name];
+    const names = [...around, item].flatMap((outer) => outer.names);
     around.push(item);
-    if (item.body !== undefined) chunks.push(toChunk(item, item.body, names.join('.'), file));
+    const body = item.declaration?.childForFieldName('body');
+    if (item.declaration && body) chunks.push(toChunk(item.unit, item.declaration, body, names, comments, file));
   }
   return chunks;
 }
 
-function toFound({ captures }: QueryMatch): Found {
+function toFound(captures: QueryMatch['captures'], rules: LanguageRules): Found {
   const node = (name: string): Node | undefined => captures.find((capture) => capture.name === name)?.node;
   const unit = (node('unit') ?? node('container')) as Node;
-  return {
-    name: ownName(node('name')?.text ?? 'default'),
-    start: unit.startIndex,
-    end: unit.endIndex,
-    unit,
-    body: node('function')?.childForFieldName('body') ?? undefined,
-  };
+  const declaration = node('function');
+  const captured = node('name')?.text ?? 'default';
+  const spelled = rules.nameIn && declaration ? rules.nameIn(captured) : captured;
+  const owners = (declaration && rules.owners?.(declaration, spelled)) ?? [];
+  return { names: [...owners, ownName(spelled)], start: unit.startIndex, end: unit.endIndex, unit, declaration };
 }
 
-/** `Parser.prototype.parse`, `exports.parse` and `'parse'` are all parse; `[Symbol.iterator]` stays what it is. */
+const MAX_NAME_CHARACTERS = 80;
+
+/** `Parser.prototype.parse`, `exports.parse`, `Parser<T>` and `'parse'` are all one word; `[Symbol.iterator]` stays what it is. */
 function ownName(text: string): string {
-  if (text.startsWith('[')) return text.slice(0, 80);
-  const last = text.replace(/^['"]|['"]$/g, '').split('.').at(-1) as string;
-  return last.trim().slice(0, 80);
+  if (text.startsWith('[') || text.startsWith('operator')) return text.slice(0, MAX_NAME_CHARACTERS);
+  const plain = text.replace(/^['"]|['"]$/g, '').replace(/<[\s\S]*$/, '');
+  const last = plain.split(/\.|::/).at(-1) as string;
+  return last.replace(/^[&*\s]+/, '').trim().slice(0, MAX_NAME_CHARACTERS);
 }
 
 function toChunk(
-  { name, unit }: Found,
+  unit: Node,
+  declaration: Node,
   body: Node,
-  qualifiedName: string,
-  { source, path, language }: { source: string; path: string; language: CodeLanguage },
+  names: readonly string[],
+  comments: CommentIndex,
+  { source, path, language }: SourceFile,
 ): FunctionChunk {
-  const outer = outermost(unit);
-  const first = firstDecorator(outer);
-  const comment = documentationBefore(first, source);
+  const rules = languageRules[language];
+  const outer = outermost(unit, rules.wrappers);
+  const first = comments.withPrefixes({ index: outer.startIndex, line: outer.startPosition.row + 1 });
+  const docstring = rules.documentation === 'docstring' ? docstringOf(body) : undefined;
+  const comment = docstring ? { text: docstring.text, startLine: docstring.startPosition.row + 1 } : comments.documentationBefore(first.index);
+  const code = docstring ? without(source, first.index, outer.endIndex, docstring) : source.slice(first.index, outer.endIndex);
   return {
-    name,
-    qualifiedName,
+    name: names.at(-1) as string,
+    qualifiedName: names.join('.'),
     language,
     path,
-    startLine: first.startPosition.row + 1,
+    startLine: first.line,
     endLine: outer.endPosition.row + 1,
-    code: unindent(source.slice(first.startIndex, outer.endIndex), source, first.startIndex),
-    bodyLines: bodyLines(body),
+    code: unindent(code, source, first.index),
+    bodyLines: bodyLines(body, docstring, rules.braces),
+    parameters: parameterNames(declaration, rules.parameterName),
     ...(comment && { comment }),
   };
 }
 
-const WRAPPERS = new Set(['lexical_declaration', 'variable_declaration', 'expression_statement', 'export_statement']);
-
 /** The statement that is nothing but this function: `export const f = () => …;` */
-function outermost(unit: Node): Node {
+function outermost(unit: Node, wrappers: ReadonlySet<string>): Node {
   let outer = unit;
-  for (let parent = outer.parent; parent !== null && WRAPPERS.has(parent.type); parent = outer.parent) {
+  for (let parent = outer.parent; parent !== null && wrappers.has(parent.type); parent = outer.parent) {
     if (parent.type.endsWith('_declaration') && parent.namedChildren.filter(({ type }) => type === 'variable_declarator').length > 1) break;
     outer = parent;
   }
   return outer;
 }
 
-/** TypeScript's grammar has a method's decorators as its elder siblings. */
-function firstDecorator(outer: Node): Node {
-  let first = outer;
-  for (let before = first.previousSibling; before?.type === 'decorator'; before = first.previousSibling) first = before;
-  return first;
+/** The string that is a body's first statement. */
+function docstringOf(body: Node): Node | undefined {
+  const first = body.firstNamedChild;
+  const text = first?.type === 'expression_statement' && first.namedChildCount === 1 ? first.firstNamedChild : null;
+  return text?.type === 'string' ? text : undefined;
 }
 
-/** The documentation comment that ends on the line above, or on the same line; overloads may stand between. */
-function documentationBefore(node: Node, source: string): FunctionChunk['comment'] {
-  let after = node;
-  let before = after.previousSibling;
-  while (before !== null && isOverload(before)) {
-    after = before;
-    before = after.previousSibling;
-  }
-  if (before === null || before.type !== 'comment') return undefined;
-  const text = before.text;
-  const gap = source.slice(before.endIndex, after.startIndex);
-  if (!text.startsWith('/**') || text.length < 5 || !/^[^\S\n]*\n?[^\S\n]*$/.test(gap)) return undefined;
-  return { text, startLine: before.startPosition.row + 1 };
+/** The text between two places without a statement, and without the lines that it had for itself. */
+function without(source: string, start: number, end: number, { startIndex, endIndex }: Node): string {
+  const lineStart = source.lastIndexOf('\n', startIndex) + 1;
+  const isOwnLine = source.slice(lineStart, startIndex).trim() === '';
+  const rest = source.slice(endIndex, end);
+  return source.slice(start, isOwnLine ? lineStart : startIndex) + (isOwnLine ? rest.replace(/^[^\S\n]*\n/, '') : rest);
 }
 
-function isOverload(node: Node): boolean {
-  const type = node.type === 'export_statement' ? node.childForFieldName('declaration')?.type : node.type;
-  return type === 'function_signature' || type === 'method_signature';
-}
-
-function bodyLines(body: Node): number {
-  if (body.type !== 'statement_block') return 1;
-  return body.text
-    .slice(1, -1)
-    .split('\n')
-    .filter((line) => line.trim() !== '').length;
+function bodyLines(body: Node, docstring: Node | undefined, braces: boolean): number {
+  const text = body.text;
+  if (braces && !text.startsWith('{')) return 1;
+  const inner = braces ? text.slice(1, -1) : text.slice((docstring?.endIndex ?? body.startIndex) - body.startIndex);
+  return inner.split('\n').filter((line) => line.trim() !== '').length;
 }
 
 /** Takes the first line's indentation off the lines after it. */
@@ -207,4 +248,23 @@ function unindent(code: string, source: string, start: number): string {
   const indent = /[^\S\n]*$/.exec(source.slice(source.lastIndexOf('\n', start - 1) + 1, start))?.[0] ?? '';
   const lines = code.replaceAll('\r\n', '\n').split('\n');
   return lines.map((line, i) => (i > 0 && line.startsWith(indent) ? line.slice(indent.length) : line)).join('\n');
+}
+
+function callsOf(matches: readonly QueryMatch[]): Pick<ParsedSource, 'calls' | 'blocks'> {
+  const calls: Call[] = [];
+  const blocks: TitledBlock[] = [];
+  for (const { captures } of matches) {
+    const node = (name: string): Node | undefined => captures.find((capture) => capture.name === name)?.node;
+    const call = node('call');
+    const block = node('block');
+    if (call !== undefined) calls.push({ name: ownName(call.text), line: call.startPosition.row + 1 });
+    if (block !== undefined)
+      blocks.push({
+        callee: (node('callee')?.text ?? '').slice(0, MAX_NAME_CHARACTERS),
+        title: node('title')?.text ?? '',
+        startLine: block.startPosition.row + 1,
+        endLine: block.endPosition.row + 1,
+      });
+  }
+  return { calls, blocks };
 }

@@ -6,26 +6,52 @@ import { fileURLToPath } from 'node:url';
 import { Language, Parser } from 'web-tree-sitter';
 import { errors } from '../errors.ts';
 
-/** The grammars that are loaded, by the name of their file. */
-export type Grammar = 'typescript' | 'tsx' | 'javascript';
+/** The grammars that are loaded, by the name of their file. C is read by the grammar of C++, which finds as much in it. */
+export const grammars = ['typescript', 'tsx', 'javascript', 'python', 'go', 'rust', 'java', 'cpp', 'c-sharp', 'ruby', 'php'] as const;
+export type Grammar = (typeof grammars)[number];
 
 /** The languages that a reader of ours would name. */
-export type CodeLanguage = 'typescript' | 'javascript';
+export const codeLanguages = ['typescript', 'javascript', 'python', 'go', 'rust', 'java', 'c', 'cpp', 'csharp', 'ruby', 'php'] as const;
+export type CodeLanguage = (typeof codeLanguages)[number];
 
-const GRAMMARS: Readonly<Record<string, { readonly grammar: Grammar; readonly language: CodeLanguage }>> = {
-  '.ts': { grammar: 'typescript', language: 'typescript' },
-  '.mts': { grammar: 'typescript', language: 'typescript' },
-  '.cts': { grammar: 'typescript', language: 'typescript' },
-  '.tsx': { grammar: 'tsx', language: 'typescript' },
-  '.js': { grammar: 'javascript', language: 'javascript' },
-  '.mjs': { grammar: 'javascript', language: 'javascript' },
-  '.cjs': { grammar: 'javascript', language: 'javascript' },
-  '.jsx': { grammar: 'javascript', language: 'javascript' },
+/** How a file is read. */
+export interface FileKind {
+  readonly grammar: Grammar;
+  readonly language: CodeLanguage;
+}
+
+const EXTENSIONS: { readonly [K in CodeLanguage]: Readonly<Record<string, Grammar>> } = {
+  typescript: { ts: 'typescript', mts: 'typescript', cts: 'typescript', tsx: 'tsx' },
+  javascript: { js: 'javascript', mjs: 'javascript', cjs: 'javascript', jsx: 'javascript' },
+  python: { py: 'python', pyw: 'python' },
+  go: { go: 'go' },
+  rust: { rs: 'rust' },
+  java: { java: 'java' },
+  c: { c: 'cpp', h: 'cpp' },
+  cpp: { cc: 'cpp', cpp: 'cpp', cxx: 'cpp', 'c++': 'cpp', hh: 'cpp', hpp: 'cpp', hxx: 'cpp', 'h++': 'cpp', ipp: 'cpp', inl: 'cpp', tpp: 'cpp' },
+  csharp: { cs: 'c-sharp' },
+  ruby: { rb: 'ruby', rake: 'ruby' },
+  php: { php: 'php' },
 };
 
-/** The grammar and the language of a file by its name, undefined for one that we do not parse. */
-export function grammarOf(file: string): { readonly grammar: Grammar; readonly language: CodeLanguage } | undefined {
-  return GRAMMARS[path.extname(file).toLowerCase()];
+const KINDS = new Map<string, FileKind>(
+  codeLanguages.flatMap((language) =>
+    Object.entries(EXTENSIONS[language]).map(([extension, grammar]) => [`.${extension}`, { grammar, language }] as const),
+  ),
+);
+
+/** The extensions of the files that are parsed, with their dot. */
+export const sourceExtensions: readonly string[] = [...KINDS.keys()];
+
+/** How a file is read, by its name; undefined for one that is not parsed. */
+export function grammarOf(file: string): FileKind | undefined {
+  return KINDS.get(path.extname(file).toLowerCase());
+}
+
+/** Languages whose functions call each other by name, under the name of one of them. */
+export function familyOf(language: CodeLanguage): CodeLanguage {
+  if (language === 'javascript') return 'typescript';
+  return language === 'c' ? 'cpp' : language;
 }
 
 let runtime: Promise<void> | undefined;

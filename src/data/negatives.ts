@@ -5,50 +5,64 @@ import type { FunctionChunk } from './functions.ts';
 
 /** Bodies that share this much of their words (Jaccard index) say the same thing. */
 const NEAR_COPY = 0.75;
-/** How far down the lexical ranking a negative is looked for. */
+/** A function whose own description shares this much of its words with a query would be a fair answer to it. */
+const SAME_DESCRIPTION = 0.5;
+/** How far down the lexical ranking the first negative is looked for; each further one, twice as far again. */
 const DEPTH = 12;
 
-/** Finds hard negatives among the functions of one package. */
+/** Finds hard negatives among functions. */
 export class NegativeFinder {
   readonly #functions: readonly FunctionChunk[];
+  readonly #descriptions: ReadonlyMap<FunctionChunk, string>;
   readonly #random: Random;
   readonly #index: Bm25;
-  readonly #words = new Map<FunctionChunk, Set<string>>();
+  readonly #words = new Map<FunctionChunk, ReadonlySet<string>>();
 
-  constructor(functions: readonly FunctionChunk[], random: Random) {
+  /** @param descriptions what functions say of themselves, as far as they do */
+  constructor(functions: readonly FunctionChunk[], descriptions: ReadonlyMap<FunctionChunk, string>, random: Random) {
     this.#functions = functions;
+    this.#descriptions = descriptions;
     this.#random = random;
     this.#index = new Bm25(functions.map(({ code }) => code));
   }
 
   /**
-   * The best BM25 hit for the query that is another function; where there is none, any other function; undefined where
-   * the package has none. One of the same name, around or inside of the positive, or nearly a copy is not another.
+   * The best BM25 hits for the query that are other functions, then any other functions; fewer than asked for where there
+   * are not so many. One of the same name, around or inside of the positive, nearly a copy of it, or with a description
+   * that is nearly the query, is not another: it might be as good an answer.
    */
-  find(query: string, positive: FunctionChunk): FunctionChunk | undefined {
-    for (const { index } of this.#index.search(query, DEPTH)) {
-      const candidate = this.#functions[index] as FunctionChunk;
-      if (this.#isOther(candidate, positive)) return candidate;
+  find(query: string, positive: FunctionChunk, count: number): FunctionChunk[] {
+    const wanted = new Set(codeWords(query));
+    const found = new Set<FunctionChunk>();
+    const consider = (candidate: FunctionChunk): void => {
+      if (found.size < count && !found.has(candidate) && this.#isOther(candidate, positive, wanted)) found.add(candidate);
+    };
+    for (const { index } of this.#index.search(query, DEPTH + 2 * (count - 1))) consider(this.#functions[index] as FunctionChunk);
+    for (let tries = 0; tries < DEPTH * count && found.size < count && this.#functions.length > 0; tries++) {
+      consider(this.#functions[this.#random.integer(this.#functions.length)] as FunctionChunk);
     }
-    for (let tries = 0; tries < DEPTH && this.#functions.length > 0; tries++) {
-      const candidate = this.#functions[this.#random.integer(this.#functions.length)] as FunctionChunk;
-      if (this.#isOther(candidate, positive)) return candidate;
-    }
-    return undefined;
+    return [...found];
   }
 
-  #isOther(candidate: FunctionChunk, positive: FunctionChunk): boolean {
-    if (candidate.name === positive.name) return false;
+  #isOther(candidate: FunctionChunk, positive: FunctionChunk, wanted: ReadonlySet<string>): boolean {
+    if (codeWords(candidate.name).join(' ') === codeWords(positive.name).join(' ')) return false;
     if (candidate.path === positive.path && candidate.startLine <= positive.endLine && positive.startLine <= candidate.endLine) return false;
-    const [a, b] = [this.#wordsOf(candidate), this.#wordsOf(positive)];
-    let shared = 0;
-    for (const word of a) if (b.has(word)) shared++;
-    return shared < NEAR_COPY * (a.size + b.size - shared);
+    const description = this.#descriptions.get(candidate);
+    if (description !== undefined && similarity(new Set(codeWords(description)), wanted) >= SAME_DESCRIPTION) return false;
+    return similarity(this.#wordsOf(candidate), this.#wordsOf(positive)) < NEAR_COPY;
   }
 
-  #wordsOf(chunk: FunctionChunk): Set<string> {
+  #wordsOf(chunk: FunctionChunk): ReadonlySet<string> {
     let words = this.#words.get(chunk);
     if (words === undefined) this.#words.set(chunk, (words = new Set(codeWords(chunk.code))));
     return words;
   }
+}
+
+/** The Jaccard index of two sets of words: |a ∩ b| / |a ∪ b|, 1 where both are empty. */
+function similarity(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
+  let shared = 0;
+  for (const word of a) if (b.has(word)) shared++;
+  const all = a.size + b.size - shared;
+  return all === 0 ? 1 : shared / all;
 }

@@ -2,6 +2,7 @@ import type { Dirent } from 'node:fs';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { errors, throwIfCancelled } from '../errors.ts';
+import { grammarOf } from './grammars.ts';
 
 /** A folder that is mined as one: the workspace itself, or an installed dependency. */
 export interface SourcePackage {
@@ -13,19 +14,34 @@ export interface SourcePackage {
 }
 
 /**
- * The workspace and the packages that are installed in its `node_modules` (nested ones and pnpm's store included), each
- * name and version once. Links are followed as far as they stay inside of the workspace's `node_modules`.
+ * What kind of folder is mined: a workspace with what is installed in it, a workspace alone, or a folder of packages that
+ * were downloaded, which is no repository.
+ */
+export const packageLayouts = ['workspace', 'workspace-only', 'packages'] as const;
+export type PackageLayout = (typeof packageLayouts)[number];
+
+/**
+ * The packages of a folder.
  *
  * @throws NOT_FOUND, CANCELLED
  */
-export async function findPackages(workspace: string, signal?: AbortSignal): Promise<SourcePackage[]> {
-  const root = await realpath(workspace).catch((cause: unknown) => {
-    throw errors.notFound(`No such file or folder: ${workspace}`, cause);
+export async function findPackages(folder: string, layout: PackageLayout = 'workspace', signal?: AbortSignal): Promise<SourcePackage[]> {
+  const root = await realpath(folder).catch((cause: unknown) => {
+    throw errors.notFound(`No such file or folder: ${folder}`, cause);
   });
-  if (!(await stat(root)).isDirectory()) throw errors.notFound(`${workspace} is not a folder: name the folder of a workspace.`);
+  if (!(await stat(root)).isDirectory()) throw errors.notFound(`${folder} is not a folder: name the folder of a workspace.`);
+  if (layout === 'packages') return downloadedPackages(root, signal);
   const own = await manifestOf(root);
-  const packages: SourcePackage[] = [{ directory: root, name: own?.name ?? path.basename(root), own: true }];
-  const modules = path.join(root, 'node_modules');
+  const workspace: SourcePackage = { directory: root, name: own?.name ?? path.basename(root), own: true };
+  return layout === 'workspace-only' ? [workspace] : [workspace, ...(await installedPackages(path.join(root, 'node_modules'), signal))];
+}
+
+/**
+ * The packages that are installed in a `node_modules` (nested ones and pnpm's store included), each name and version once.
+ * Links are followed as far as they stay inside of it.
+ */
+async function installedPackages(modules: string, signal?: AbortSignal): Promise<SourcePackage[]> {
+  const packages: SourcePackage[] = [];
   const seen = new Set<string>();
   const pending = [modules];
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
@@ -39,6 +55,35 @@ export async function findPackages(workspace: string, signal?: AbortSignal): Pro
       if (manifest === undefined || seen.has(key)) continue;
       seen.add(key);
       packages.push({ directory, name: manifest.name, own: false });
+    }
+  }
+  return packages;
+}
+
+/** What only the root of a package holds, by the customs of one language or another. */
+const MANIFEST =
+  /^(package\.json|pyproject\.toml|setup\.(py|cfg)|PKG-INFO|Cargo\.toml|go\.mod|pom\.xml|build\.gradle(\.kts)?|META-INF|composer\.json|CMakeLists\.txt|configure(\.ac)?|Makefile)$|\.(gemspec|csproj|nuspec|sln)$/;
+/** Folders of folders of packages are looked through so far. */
+const MAX_DEPTH = 4;
+
+/**
+ * The packages in a folder that they were downloaded to: each folder that holds a manifest or source files and stands in
+ * no other such folder, but for what npm installed into one. A package is named by its manifest or its place.
+ */
+async function downloadedPackages(root: string, signal?: AbortSignal): Promise<SourcePackage[]> {
+  const packages: SourcePackage[] = [];
+  const pending = [{ directory: root, depth: 0 }];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    throwIfCancelled(signal);
+    const { directory, depth } = next;
+    const entries: Dirent[] = await readdir(directory, { withFileTypes: true }).catch(() => []);
+    const isPackage = depth > 0 && (depth === MAX_DEPTH || entries.some((entry) => MANIFEST.test(entry.name) || (entry.isFile() && grammarOf(entry.name) !== undefined)));
+    if (isPackage) {
+      const name = (await manifestOf(directory))?.name ?? path.relative(root, directory).split(path.sep).join('/');
+      packages.push({ directory, name, own: false }, ...(await installedPackages(path.join(directory, 'node_modules'), signal)));
+    } else {
+      const inner = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name);
+      pending.push(...inner.toSorted().toReversed().map((name) => ({ directory: path.join(directory, name), depth: depth + 1 })));
     }
   }
   return packages;

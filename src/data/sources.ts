@@ -1,30 +1,34 @@
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { throwIfCancelled } from '../errors.ts';
-import { extractFunctions, type FunctionChunk } from './functions.ts';
+import { type FunctionChunk, type ParsedSource, parseSource } from './functions.ts';
 import { Skipped, walkSources } from './walk.ts';
 
 const MAX_FILE_BYTES = 1024 * 1024;
 /** Nobody writes lines of this length; minifiers and generators do. */
 const MAX_LINE_CHARACTERS = 2000;
 
-/** A source file's functions, or why it is left out. */
-export type SourceFunctions = { readonly functions: readonly FunctionChunk[]; readonly problem?: undefined } | { readonly problem: string };
+/** What a source file holds, or why it is left out. */
+export type ReadSource = (ParsedSource & { readonly problem?: undefined }) | { readonly problem: string };
 
 /**
- * Reads a source file and extracts its functions, unless it is larger than 1 MB, minified, generated, no text, or
- * declarations only.
+ * Reads and parses a source file, unless it is larger than 1 MB, minified, generated, no text, or declarations only.
  *
  * @param name what its functions are to call it
- * @param wanted what else has to be in its text for it to be worth parsing, and the reason where it is not
+ * @param options.calls also finds calls and titled blocks
+ * @param options.wanted what has to be in its text for it to be worth parsing, and the reason where it is not
  */
-export async function readFunctions(file: string, name: string, wanted?: { text: string; problem: string }): Promise<SourceFunctions> {
+export async function readSource(
+  file: string,
+  name: string,
+  options: { calls?: boolean; wanted?: { text: string; problem: string } | undefined } = {},
+): Promise<ReadSource> {
   const problem = problemOfName(file);
-  const source = problem === undefined ? await readSource(file) : { problem };
+  const source = problem === undefined ? await readText(file) : { problem };
   if (source.problem !== undefined) return { problem: source.problem };
+  const { calls = false, wanted } = options;
   if (wanted !== undefined && !source.text.includes(wanted.text)) return { problem: wanted.problem };
-  const functions = await extractFunctions(source.text, name);
-  return functions === undefined ? { problem: 'takes too long to parse' } : { functions };
+  return (await parseSource(source.text, name, { calls })) ?? { problem: 'cannot be parsed' };
 }
 
 /** Why a file is left out by its name alone; undefined for one that is worth opening. */
@@ -32,10 +36,11 @@ function problemOfName(file: string): string | undefined {
   const name = path.basename(file);
   if (/\.d\.[cm]?ts$/i.test(name)) return 'declarations only';
   if (/[.-]min\.[cm]?js$/i.test(name)) return 'minified';
+  if (/\.(pb|g|gen|generated|designer)\.\w+$|_pb2(_grpc)?\.py$|[._]generated\.\w+$|^zz_generated/i.test(name)) return 'generated';
   return undefined;
 }
 
-async function readSource(file: string): Promise<{ readonly text: string; readonly problem?: undefined } | { readonly problem: string }> {
+async function readText(file: string): Promise<{ readonly text: string; readonly problem?: undefined } | { readonly problem: string }> {
   let text: string;
   try {
     if ((await stat(file)).size > MAX_FILE_BYTES) return { problem: 'larger than 1 MB' };
@@ -79,7 +84,7 @@ export async function collectFunctions(directory: string, signal?: AbortSignal):
   let files = 0;
   for await (const file of walkSources(directory, { gitignore: true, skipped, signal })) {
     throwIfCancelled(signal);
-    const read = await readFunctions(file, path.relative(directory, file).split(path.sep).join('/'));
+    const read = await readSource(file, path.relative(directory, file).split(path.sep).join('/'));
     if (read.problem === undefined) {
       files++;
       functions.push(...read.functions);

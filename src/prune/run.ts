@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path';
-import { mine, minedTriplets } from '../data/mine.ts';
+import { mine } from '../data/mine.ts';
+import { minedTriplets } from '../data/mine/triplet.ts';
 import type { TripletSet } from '../data/triplet.ts';
 import { errors } from '../errors.ts';
 import { openModel } from '../models/open.ts';

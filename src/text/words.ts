@@ -14,12 +14,14 @@ const CAMEL = /\p{Lu}+(?!\p{Ll})|\p{Lu}?[\p{Ll}\p{M}]+|[^\p{Lu}\p{Ll}\p{M}]+/gu;
  * lower-cased, common English words are dropped and common endings stripped. Repeats are kept, in order.
  */
 export function codeWords(text: string): string[] {
+  return splitWords(text).flatMap((word) => (STOP_WORDS.has(word) ? [] : [stem(word)]));
+}
+
+/** The words of a text as a person would say them: camelCase and snake_case are split, everything is lower-cased. */
+export function splitWords(text: string): string[] {
   const words: string[] = [];
   for (const [run] of text.matchAll(RUN)) {
-    for (const [part] of run.matchAll(CAMEL)) {
-      const word = part.toLowerCase();
-      if (!STOP_WORDS.has(word)) words.push(stem(word));
-    }
+    for (const [part] of run.matchAll(CAMEL)) words.push(part.toLowerCase());
   }
   return words;
 }

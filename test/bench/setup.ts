@@ -2,6 +2,7 @@ import { Encoder, operationsPerToken, type EncoderOptions } from '../../src/enco
 import type { EncoderText } from '../../src/encoder/prompt.ts';
 import { readTriplets } from '../../src/data/read.ts';
 import { mine } from '../../src/data/mine.ts';
+import { minedTriplets } from '../../src/data/mine/triplet.ts';
 import type { Triplet } from '../../src/data/triplet.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { Checkpoint, DecoderConfig } from '../../src/models/types.ts';
@@ -26,17 +27,11 @@ export const settings = { attention: 'causal', pooling: 'weighted_mean', maxLeng
 /** As many shuffled triplets as there are up to `count`: of a file, or mined from this repository and its dependencies. */
 export async function loadTriplets(data: string | undefined, count: number): Promise<Triplet[]> {
   if (data !== undefined) return Random.fromSeed(1).shuffle([...(await readTriplets(data)).triplets]).slice(0, count);
-  const mining = mine(`${import.meta.dirname}/../..`, { seed: 1, limit: count });
+  const mining = mine(`${import.meta.dirname}/../..`, { seed: 1, limit: count, kinds: ['doc'] });
   for (;;) {
     const step = await mining.next();
     if (step.done) {
-      const triplets = step.value.triplets.map(({ query, positive, negative, instruction }) => ({
-        query,
-        positive,
-        negatives: [negative],
-        instruction,
-      }));
-      return Random.fromSeed(1).shuffle(triplets);
+      return [...minedTriplets(step.value, 1).triplets];
     }
   }
 }

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { mine, MINED_INSTRUCTION, writeTriplets, type MineProgress, type MineResult } from '../../src/data/mine.ts';
+import { mine, type MineProgress, type MineResult } from '../../src/data/mine.ts';
+import { MINED_INSTRUCTIONS, writeTriplets } from '../../src/data/mine/triplet.ts';
 import { findPackages } from '../../src/data/packages.ts';
 import { readTriplets } from '../../src/data/read.ts';
 import { collectFunctions } from '../../src/data/sources.ts';
@@ -36,7 +37,7 @@ const run = async (options: { limit?: number; seed?: number; signal?: AbortSigna
   }
 };
 const summary = ({ triplets }: MineResult): string[] =>
-  triplets.map((triplet) => `${triplet.package} ${triplet.path}:${triplet.line} ${triplet.query} | ${triplet.negative.split('\n')[0]}`).sort();
+  triplets.map((triplet) => `${triplet.package} ${triplet.path}:${triplet.line} ${triplet.query} | ${triplet.negatives[0]?.split('\n')[0]}`).sort();
 
 describe('mine', () => {
   test('pairs the first sentence of a comment with its function, against another function of the package', async () => {
@@ -46,42 +47,44 @@ describe('mine', () => {
       'fixture-workspace src/queue.ts:18 Takes the oldest item off the front of the queue, e.g. the one put first | put(item: T): number {',
       'fixture-workspace src/queue.ts:7 Puts an item at the end of the queue | export const joinLines = (lines) => {',
       'fixture-workspace src/text.js:5 Splits a text into lines, whatever their ends are | export const joinLines = (lines) => {',
-      'stack index.js:15 Looks at the value on top of the stack without taking it | export function push(stack, value) {',
+      'stack index.js:15 Looks at the value on top of the stack without taking it | exports.push = function push(stack, value) {',
       'stack index.js:6 Pushes a value on top of the given stack | exports.peek = function (stack) {',
     ]);
     expect(result.triplets.find(({ query }) => query.startsWith('Splits'))).toEqual({
       query: 'Splits a text into lines, whatever their ends are',
       positive:
         "export function splitLines(text) {\n  const normal = text.replaceAll('\\r\\n', '\\n');\n  const lines = normal.split('\\n');\n  return lines;\n}",
-      negative:
+      negatives: [
         "export const joinLines = (lines) => {\n  const separator = '\\n';\n  const text = lines.join(separator);\n  return text;\n};",
-      instruction: MINED_INSTRUCTION,
-      kind: 'doc-comment',
+      ],
+      instruction: MINED_INSTRUCTIONS.doc,
+      kind: 'doc',
       language: 'javascript',
       package: 'fixture-workspace',
       path: 'src/text.js',
       line: 5,
+      symbol: 'splitLines',
     });
   });
 
   test('says what it found and what it left out, by reason', async () => {
     const { result } = await run();
-    expect(result.found).toEqual(
-      expect.arrayContaining([
-        { kind: 'doc-comment', language: 'typescript', count: 3 },
-        { kind: 'doc-comment', language: 'javascript', count: 3 },
-      ]),
-    );
+    expect(result.found).toEqual([
+      { kind: 'doc', language: 'typescript', count: 3, heldOut: 0 },
+      { kind: 'doc', language: 'javascript', count: 3, heldOut: 0 },
+    ]);
     expect(result).toMatchObject({ packages: 4, files: 8, filesDone: 8 });
     expect(result.skipped).toEqual({
-      'in .gitignore': 2, // build/ and ignored.gen.ts
+      'ignored by git': 2, // build/ and ignored.gen.ts
       'declarations only': 1,
       minified: 1,
       'body too short': 1, // countWords
       'sentence under 5 words': 1, // "Length."
       'function without documentation comment': 2, // joinLines and firstOf
-      'same sentence seen before': 2, // the ES module build of stack
+      'same body seen before': 2, // the ES module build of stack
       'no other function in its package': 1, // lonely
+      'name says too little': 9,
+      'no history: not a git repository': 1,
     });
   });
 
@@ -96,7 +99,7 @@ describe('mine', () => {
     await put('src/g.js', Buffer.concat([Buffer.from(code), Buffer.from([0xff])]));
     const { result } = await run();
     expect(result.triplets).toHaveLength(6);
-    expect(result.skipped).toMatchObject({ test: 2, generated: 1, binary: 1, minified: 2, 'larger than 1 MB': 1, 'not UTF-8': 1 });
+    expect(result.skipped).toMatchObject({ generated: 1, binary: 1, minified: 2, 'larger than 1 MB': 1, 'not UTF-8': 1 });
   });
 
   test('is the same for the same files and seed', async () => {
@@ -135,8 +138,8 @@ describe('mine', () => {
     expect(set.triplets[0]).toEqual({
       query: result.triplets[0]?.query,
       positive: result.triplets[0]?.positive,
-      negatives: [result.triplets[0]?.negative],
-      instruction: MINED_INSTRUCTION,
+      negatives: result.triplets[0]?.negatives,
+      instruction: MINED_INSTRUCTIONS.doc,
     });
     expect((await readFile(file, 'utf8')).split('\n')).toHaveLength(7);
   });
@@ -185,17 +188,18 @@ describe('collectFunctions', () => {
       'src/text.js:19-19 countWords',
     ]);
     expect(files).toBe(2);
-    expect(skipped).toEqual({ 'in .gitignore': 2 });
+    expect(skipped).toEqual({ 'ignored by git': 2 });
   });
 
   test('honours the .gitignore files of the repository above it, the deepest first', async () => {
     await put('.git/HEAD', '');
-    await put('src/deep/.gitignore', '!kept.gen.ts\n');
-    await put('src/deep/kept.gen.ts', 'function kept() {}');
-    await put('src/deep/left.gen.ts', 'function left() {}');
+    await put('src/.gitignore', '*.out.ts\n');
+    await put('src/deep/.gitignore', '!kept.out.ts\n');
+    await put('src/deep/kept.out.ts', 'function kept() {}');
+    await put('src/deep/left.out.ts', 'function left() {}');
     const { functions, skipped } = await collectFunctions(path.join(workspace, 'src/deep'));
     expect(functions.map(({ name }) => name)).toEqual(['kept']);
-    expect(skipped).toEqual({ 'in .gitignore': 1 });
+    expect(skipped).toEqual({ 'ignored by git': 1 });
   });
 
   test('enters no link and no hidden folder', async () => {

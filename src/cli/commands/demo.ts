@@ -4,7 +4,8 @@ import { formatBytes, formatDuration } from '../../format.ts';
 import { collectFunctions } from '../../data/sources.ts';
 import type { FunctionChunk } from '../../data/functions.ts';
 import { errors } from '../../errors.ts';
-import { mine, minedTriplets } from '../../data/mine.ts';
+import { mine } from '../../data/mine.ts';
+import { minedTriplets } from '../../data/mine/triplet.ts';
 import { rankByCosine } from '../../eval/cosine.ts';
 import { DEFAULT_MODEL } from '../../models/default-model.ts';
 import type { Checkpoint } from '../../models/types.ts';
@@ -64,7 +65,7 @@ async function run(home: string, workspace: string, signal: AbortSignal): Promis
   await print(`${how}\nfingerprint ${await checkpoint.fingerprint()}\n`);
 
   await heading('2. Triplets from the code at hand: this repository and its installed packages');
-  const mined = await showMining(mine(workspace, { seed: defaultProfile.seed, limit: batchSize * batches, signal }), line);
+  const mined = await showMining(mine(workspace, { seed: defaultProfile.seed, limit: batchSize * batches, kinds: ['doc'], signal }), line);
   await print(describeMined(mined));
 
   await heading(`3. The loss at every layer: ${batches} batches of ${batchSize}, up to ${maxLength} tokens`);
