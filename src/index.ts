@@ -8,7 +8,6 @@ import { Encoder } from './encoder/encoder.ts';
 import { roleOf, withOwnPrompt, type RoleInput } from './encoder/prompt.ts';
 import type { EngineChoice } from './engine/select.ts';
 import type { Attention, EncoderSettings, Pooling } from './encoder/settings.ts';
-import { errors } from './errors.ts';
 import { checkFolderTarget } from './files.ts';
 import { given } from './given.ts';
 import { dataHome } from './home.ts';
@@ -19,7 +18,8 @@ import type { LossCurve, ProfileProgress, ProfileSettings } from './prune/curve.
 import { loadTriplets, openModelFor, profileRequestFor } from './prune/inputs.ts';
 import type { CheckpointSummary, Depth } from './prune/job.ts';
 import { manifestFile, readManifest } from './prune/manifest.ts';
-import { calibrateAt, calibrationRequest } from './prune/measure-calibration.ts';
+import { calibrateAt } from './prune/measure-calibration.ts';
+import { measurementsFor } from './prune/measurements.ts';
 import { profile as measure } from './prune/profile.ts';
 import { layersToKeep, pruneCheckpoint } from './prune/prune.ts';
 
@@ -51,7 +51,9 @@ export interface ProfileOptions extends CommonOptions, Partial<ProfileSettings> 
  * Errors: NOT_FOUND, BAD_DATA, NOT_FINITE, those of opening a model, CANCELLED.
  */
 export async function profile(model: string, data: string, options: ProfileOptions = {}): Promise<LossCurve> {
-  return (await runProfile(await open(model, options), data, options)).curve;
+  const opened = await open(model, options);
+  const { request, rows } = await profileInputs(opened, data, options);
+  return ended(measure(opened.engine, opened.checkpoint, rows, request, { signal: options.signal }), options.onProgress);
 }
 
 export interface PruneOptions extends Omit<ProfileOptions, 'layers'> {
@@ -61,7 +63,7 @@ export interface PruneOptions extends Omit<ProfileOptions, 'layers'> {
   readonly out: string;
   /** A curve that `profile` measured on this model. */
   readonly curve?: LossCurve;
-  /** Triplets to measure the curve and the calibration on. */
+  /** Triplets to measure the calibration on, and the curve where the depth is read from one and none is given. */
   readonly data?: string;
   /** The mean that is taken off every vector: one, one a role, or none; `mean` where there is data. */
   readonly calibrate?: CalibrationKind | 'none';
@@ -79,19 +81,20 @@ export interface PruneOptions extends Omit<ProfileOptions, 'layers'> {
  */
 export async function prune(model: string, options: PruneOptions): Promise<CheckpointSummary> {
   const { depth, out, data, instruction, force, signal } = options;
-  if (options.curve !== undefined && data !== undefined) throw errors.usage('Give curve or data, not both.');
-  const wanted = calibrationRequest(options, data !== undefined);
+  const wanted = measurementsFor({ ...options, hasCurve: options.curve !== undefined, hasData: data !== undefined });
   await checkFolderTarget(out, { force, marker: manifestFile });
   const opened = await open(model, options);
   const { layers: _, ...profiling }: ProfileOptions = options;
   const encoder = { ...(await settingsFor(opened, options)), ...(instruction === undefined ? {} : { instruction }) };
-  const measured = data === undefined ? undefined : await runProfile(opened, data, profiling);
-  const curve = measured?.curve ?? options.curve ?? null;
+  let curve = options.curve ?? null;
   let calibration: Calibration | undefined;
-  if (measured !== undefined && wanted !== undefined) {
+  if (data !== undefined) {
+    const { request, rows } = await profileInputs(opened, data, profiling);
+    if (wanted.curve) curve = await ended(measure(opened.engine, opened.checkpoint, rows, request, { signal }), options.onProgress);
     const layers = layersToKeep(depth, opened.checkpoint.config.numHiddenLayers, curve);
-    const settings = { ...encoder, maxLength: Math.min(encoder.maxLength, measured.maxLength) };
-    calibration = await ended(calibrateAt(opened.engine, opened.checkpoint, layers, measured.triplets, wanted, settings, signal));
+    const settings = { ...encoder, maxLength: Math.min(encoder.maxLength, request.maxLength) };
+    if (wanted.calibration !== undefined)
+      calibration = await ended(calibrateAt(opened.engine, opened.checkpoint, layers, rows.triplets, wanted.calibration, settings, signal));
   }
   return pruneCheckpoint(opened.checkpoint, {
     depth,
@@ -148,14 +151,12 @@ function open(model: string, { home, threads, engine, signal, onModel }: CommonO
   return openModelFor(model, { home: dataHome(home), threads, engine, signal, onProgress: onModel });
 }
 
-/** The curve, with the rows and the length it was measured on. */
-async function runProfile({ checkpoint, engine }: Opened, data: string, options: ProfileOptions) {
-  const { batchSize, batches, layers, maxLength, attention, pooling, separator, scale, seed, order, signal, onProgress } = options;
+/** What a profile with these options is of: the settings and the rows. */
+async function profileInputs({ checkpoint }: Opened, data: string, options: ProfileOptions) {
+  const { batchSize, batches, layers, maxLength, attention, pooling, separator, scale, seed, order, signal } = options;
   const wanted = { batchSize, batches, layers, maxLength, attention, pooling, separator, scale, seed, order };
   const request = await profileRequestFor(checkpoint, wanted);
-  const rows = await loadTriplets(data, request, signal);
-  const curve = await ended(measure(engine, checkpoint, rows, request, { signal }), onProgress);
-  return { curve, triplets: rows.triplets, maxLength: request.maxLength };
+  return { request, rows: await loadTriplets(data, request, signal) };
 }
 
 /** Runs something that reports its progress to its end. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Calibration } from '../encoder/calibration.ts';
-import { errors } from '../errors.ts';
+import { errors, type L3PruneError } from '../errors.ts';
 import { writeFolderAtomically } from '../files.ts';
 import type { Checkpoint } from '../models/types.ts';
 import { createdBy } from '../version.ts';
@@ -47,12 +47,17 @@ export function layersToKeep(depth: Depth, layers: number, curve: LossCurve | nu
     }
     case 'small':
     case 'large': {
-      if (curve === null) throw errors.usage(`The ${depth.kind} cut is read from a loss curve: give --curve FILE or --data D.`);
+      if (curve === null) throw needsCurve(depth);
       const kept = curve[depth.kind];
       if (kept > layers) throw errors.usage(`The curve cuts at ${kept} layers and the model has ${layers}: it belongs to another model.`);
       return kept;
     }
   }
+}
+
+/** What is said where a cut needs a curve and nothing to have one from is given. */
+export function needsCurve({ kind }: Depth): L3PruneError {
+  return errors.usage(`The ${kind} cut is read from a loss curve: give --curve FILE or --data D.`);
 }
 
 /**

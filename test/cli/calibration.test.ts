@@ -7,11 +7,13 @@ import { json, linesOf, LLAMA, useCli } from './harness.ts';
 const cli = useCli();
 const input = '{"text":"def push(item): items.append(item)"}\n{"text":"how is an item pushed","role":"query"}\n';
 
-/** Cuts the model with a calibration measured on the triplets. */
-async function prune(...args: string[]): Promise<void> {
+/** Cuts the model with a calibration measured on the triplets; gives what is said on the way. */
+async function prune(...args: string[]): Promise<string> {
   const data = await cli.write('data.jsonl', triplets);
-  const { code, stderr } = await cli.run(['prune', '--model', LLAMA, '--out', 'out', '--layers', '3', '--data', data, ...asReference, ...args]);
+  const depth = args.includes('--small') ? [] : ['--layers', '3'];
+  const { code, stderr } = await cli.run(['prune', '--model', LLAMA, '--out', 'out', ...depth, '--data', data, ...asReference, ...args]);
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+  return stderr;
 }
 
 async function embed(model: string, ...args: string[]): Promise<Float32Array[]> {
@@ -52,8 +54,15 @@ describe('a checkpoint that was cut with data', () => {
   });
 
   it('is plain with --calibrate none', async () => {
-    await prune('--calibrate', 'none');
-    expect(worstDifference(flat(await embed('out')), flat(await embed(LLAMA, '--layer', '3')), 64)).toBe(0);
+    await prune('--small', '--calibrate', 'none');
+    expect(worstDifference(flat(await embed('out')), flat(await embed(LLAMA, '--layer', '2')), 64)).toBe(0);
+  });
+
+  it('is calibrated at the depth that a curve given beside the data says, and no other curve is measured', async () => {
+    const data = await cli.write('data.jsonl', triplets);
+    const { stdout } = await cli.run(['profile', '--model', LLAMA, '--data', data, ...asReference, '--json']);
+    expect(await prune('--small', '--curve', await cli.write('curve.json', stdout))).not.toContain('layers');
+    expect(await json<Manifest>(cli.path('out', 'l3prune.json'))).toMatchObject({ layers: 2, curve: JSON.parse(stdout) as object, calibration: { kind: 'mean' } });
   });
 
   it('gives plain vectors of other layers and settings than its own, and says so', async () => {

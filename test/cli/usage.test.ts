@@ -56,7 +56,7 @@ describe('arguments that make no sense', () => {
     ['no depth', prune, /one of --layers, --percent, --small and --large/],
     ['two depths', [...prune, '--small', '--large'], /one of --layers, --percent, --small and --large/],
     ['a cut by a curve without one', [...prune, '--small'], /give --curve FILE or --data D/],
-    ['a curve and data for another', [...prune, '--small', '--curve', 'c.json', '--data', 'd.jsonl'], /--curve or --data, not both/],
+    ['data on which nothing is measured', [...prune, '--layers', '2', '--data', 'd.jsonl', '--calibrate', 'none'], /Nothing would be measured on the data/],
     ['a length the model does not read', [...prune, '--layers', '2', '--max-length', '300'], /model reads 1 to 256/],
     ['an instruction longer than what is read', [...prune, '--layers', '2', '--instruction', 'Find it. '.repeat(200)], /instruction alone fills the 256 tokens/],
     ['a calibration without data to measure it on', [...prune, '--layers', '2', '--calibrate', 'router'], /measured on triplets: give the data/],

@@ -9,7 +9,8 @@ import type { LossCurve } from '../../prune/curve.ts';
 import { loadTriplets } from '../../prune/inputs.ts';
 import type { Depth } from '../../prune/job.ts';
 import { manifestFile, readCurve } from '../../prune/manifest.ts';
-import { calibrateAt, calibrationRequest, type CalibrationProgress } from '../../prune/measure-calibration.ts';
+import { calibrateAt, type CalibrationProgress } from '../../prune/measure-calibration.ts';
+import { measurementsFor } from '../../prune/measurements.ts';
 import { profile } from '../../prune/profile.ts';
 import { layersToKeep, pruneCheckpoint } from '../../prune/prune.ts';
 import { openNamedModel } from '../model.ts';
@@ -48,7 +49,7 @@ export function pruneCommand(signal: AbortSignal): Command {
     .option('--small', "cut at the loss curve's early minimum")
     .option('--large', "cut at the loss curve's late minimum")
     .option('--curve <file>', 'a curve that `profile --json` printed', named)
-    .option('--data <data>', 'triplets to measure the curve and the calibration on', named)
+    .option('--data <data>', 'triplets to measure the calibration on, and the curve where --small or --large is given without one', named)
     .option('--instruction <text>', 'what stands before every query of this encoder')
     .addOption(
       new Option('--calibrate <kind>', 'take the mean off every vector, as measured on the data: one mean, one of queries and one of documents, or none (default: mean)').choices([
@@ -65,7 +66,7 @@ async function run(options: PruneCommandOptions, signal: AbortSignal): Promise<v
   // What can be refused is refused before a model is fetched and minutes are spent on a curve.
   const depth = depthOf(options);
   checkProfileOptions(options);
-  const wanted = calibrationRequest(options, options.data !== undefined);
+  const wanted = measurementsFor({ ...options, depth, hasCurve: options.curve !== undefined, hasData: options.data !== undefined });
   await checkFolderTarget(options.out, { force: options.force, marker: manifestFile });
   let curve: LossCurve | null = options.curve === undefined ? null : await readCurve(options.curve);
   const line = new ProgressLine();
@@ -82,11 +83,14 @@ async function run(options: PruneCommandOptions, signal: AbortSignal): Promise<v
     const request = await profileRequest(profiling, checkpoint);
     const data = await loadTriplets(options.data, request, signal);
     process.stderr.write(describeRejected(data.rejected));
-    curve = await showProfile(profile(engine, checkpoint, data, request, { signal }), line);
-    process.stderr.write(`${plotCurve(curve)}${describeCurve(curve)}`);
+    if (wanted.curve) {
+      curve = await showProfile(profile(engine, checkpoint, data, request, { signal }), line);
+      process.stderr.write(`${plotCurve(curve)}${describeCurve(curve)}`);
+    }
     const layers = layersToKeep(depth, checkpoint.config.numHiddenLayers, curve);
     const measured = { ...encoder, maxLength: Math.min(encoder.maxLength, request.maxLength) };
-    if (wanted !== undefined) calibration = await showCalibration(calibrateAt(engine, checkpoint, layers, data.triplets, wanted, measured, signal), line);
+    if (wanted.calibration !== undefined)
+      calibration = await showCalibration(calibrateAt(engine, checkpoint, layers, data.triplets, wanted.calibration, measured, signal), line);
   }
   const summary = await pruneCheckpoint(checkpoint, {
     depth,
@@ -112,7 +116,7 @@ export function showCalibration(running: AsyncGenerator<CalibrationProgress, Cal
   return showSteps(running, line, ({ textsDone, texts }) => line.show('calibrating', textsDone, texts));
 }
 
-function depthOf({ layers, percent, small, large, curve, data }: PruneCommandOptions): Depth {
+function depthOf({ layers, percent, small, large }: PruneCommandOptions): Depth {
   const asked: Depth[] = [
     ...(layers === undefined ? [] : [{ kind: 'layers', layers } as const]),
     ...(percent === undefined ? [] : [{ kind: 'percent', percent } as const]),
@@ -121,8 +125,5 @@ function depthOf({ layers, percent, small, large, curve, data }: PruneCommandOpt
   ];
   const [depth, another] = asked;
   if (depth === undefined || another !== undefined) throw errors.usage('Say how deep to cut with one of --layers, --percent, --small and --large.');
-  if (curve !== undefined && data !== undefined) throw errors.usage('Give --curve or --data, not both.');
-  if ((small || large) && curve === undefined && data === undefined)
-    throw errors.usage(`The ${depth.kind} cut is read from a loss curve: give --curve FILE or --data D.`);
   return depth;
 }
