@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type * as fs from 'node:fs/promises';
-import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { compileAddon, patchPackage } from '../../src/engine/install/addon.ts';
@@ -9,6 +9,7 @@ import { listEngines } from '../../src/engine/list.ts';
 import { engineFile, tensorflowFolder, tensorflowPackages, type EngineManifest } from '../../src/engine/tensorflow/location.ts';
 import { useFolder } from '../models/folder.ts';
 import { describeWithTensorFlow, installed, tensorflowHome } from './tensorflow-engine.ts';
+import { waitingNpm, workingTools, writeTools } from './tools.ts';
 
 const free = vi.hoisted(() => ({ blocks: 2 ** 40 }));
 vi.mock('node:fs/promises', async (original) => ({ ...(await original<typeof fs>()), statfs: async () => ({ bavail: free.blocks, bsize: 1 }) }));
@@ -20,18 +21,9 @@ afterEach(() => {
   free.blocks = 2 ** 40;
 });
 
-/** Shell scripts in the place of the programs that an installation runs; nothing else is on the PATH. */
-const working = {
-  npm: 'case "$1" in --version) echo 10.0.0 ;; *) /bin/mkdir -p node_modules ;; esac',
-  python3: 'case "$*" in *--version*) echo "pip 99.0" ;; *) while [ "$1" != --dest ]; do shift; done; echo nonsense > "$2/a.whl" ;; esac',
-  'g++': 'exit 0',
-};
+/** Puts scripts in the place of the programs that an installation runs; nothing else is on the PATH. */
 async function tools(scripts: Readonly<Record<string, string>>): Promise<void> {
-  await mkdir(folder.path('bin'));
-  for (const [name, script] of Object.entries(scripts)) {
-    await writeFile(folder.path('bin', name), `#!/bin/sh\n${script}\n`);
-    await chmod(folder.path('bin', name), 0o755);
-  }
+  await writeTools(folder.path('bin'), scripts);
   vi.stubEnv('PATH', folder.path('bin'));
 }
 
@@ -56,19 +48,19 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('before 
     ['python3', /^TensorFlow cannot be installed here\. pip was not found: install Python 3 with pip \(.*python3-pip\)\.$/],
     ['g++', /^TensorFlow cannot be installed here\. g\+\+ with C\+\+17 was not found: install GCC 8 or newer \(.*g\+\+\)\.$/],
   ])('%s that is missing is named, with what to install', async (missing, sentence) => {
-    const { [missing as 'npm']: _, ...others } = working;
+    const { [missing as 'npm']: _, ...others } = workingTools;
     await tools(others);
     await expect(install()).rejects.toMatchObject({ code: 'MISSING_TOOL', message: expect.stringMatching(sentence) });
     expect(await leftovers()).toEqual([]);
   });
 
   test('a compiler that knows no C++17 is none', async () => {
-    await tools({ ...working, 'g++': 'exit 1' });
+    await tools({ ...workingTools, 'g++': 'exit 1' });
     await expect(install()).rejects.toMatchObject({ code: 'MISSING_TOOL', message: expect.stringContaining('C++17') });
   });
 
   test('a disk that is too small is named, with what is needed and what is left', async () => {
-    await tools(working);
+    await tools(workingTools);
     free.blocks = 1_000_000_000;
     await expect(install()).rejects.toMatchObject({ code: 'MISSING_TOOL', message: expect.stringMatching(/needs 1\.5 GB on the disk of .*home.* has 1 GB left/) });
     await expect(install({ variant: 'gpu' })).rejects.toMatchObject({ message: expect.stringContaining('needs 7.5 GB') });
@@ -82,33 +74,33 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('before 
 
 describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('an installation that fails', () => {
   test("says npm's reason, and leaves nothing", async () => {
-    await tools({ ...working, npm: 'if [ "$1" = ci ]; then echo "npm error code E404" >&2; echo "npm error 404 Not Found - no such package." >&2; exit 1; fi' });
+    await tools({ ...workingTools, npm: 'if [ "$1" = ci ]; then echo "npm error code E404" >&2; echo "npm error 404 Not Found - no such package." >&2; exit 1; fi' });
     await expect(install()).rejects.toMatchObject({ code: 'INSTALL_FAILED', message: 'npm could not install TensorFlow.js: 404 Not Found - no such package.' });
     expect(await leftovers()).toEqual([]);
   });
 
   test("says pip's reason, and leaves nothing", async () => {
-    await tools({ ...working, python3: 'case "$*" in *--version*) echo "pip 99.0" ;; *) echo "ERROR: No matching distribution found for it." >&2; exit 1 ;; esac' });
+    await tools({ ...workingTools, python3: 'case "$*" in *--version*) echo "pip 99.0" ;; *) echo "ERROR: No matching distribution found for it." >&2; exit 1 ;; esac' });
     await expect(install()).rejects.toMatchObject({ code: 'INSTALL_FAILED', message: expect.stringMatching(/^pip could not download tensorflow-cpu==.*: No matching distribution found for it\.$/) });
     expect(await leftovers()).toEqual([]);
   });
 
   test('refuses a wheel that is not the one, and leaves nothing', async () => {
-    await tools(working);
+    await tools(workingTools);
     await expect(install()).rejects.toMatchObject({ code: 'DOWNLOAD_CORRUPT', message: expect.stringContaining('SHA-256') });
     expect(await leftovers()).toEqual([]);
   });
 
   test('leaves the engine as it was that it should have replaced', async () => {
     const place = await pretendInstalled();
-    await tools(working);
+    await tools(workingTools);
     await expect(install({ force: true })).rejects.toMatchObject({ code: 'DOWNLOAD_CORRUPT' });
     expect(await readdir(place)).toEqual([engineFile]);
   });
 
   test('ends the program that runs when it is cancelled, and leaves nothing', async () => {
     const pid = folder.path('pid');
-    await tools({ ...working, npm: `if [ "$1" = ci ]; then echo $$ > ${pid}.new; /bin/mv ${pid}.new ${pid}; exec /bin/sleep 600; fi` });
+    await tools({ ...workingTools, npm: waitingNpm(pid) });
     const controller = new AbortController();
     const pending = install({ signal: controller.signal });
     pending.catch(() => undefined);
@@ -122,7 +114,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('an inst
 
   test('is the only one: another at the same time is refused, and one that was killed is taken over', async () => {
     const go = folder.path('go');
-    await tools({ ...working, npm: `if [ "$1" = ci ]; then until [ -e ${go} ]; do :; done; exit 1; fi` });
+    await tools({ ...workingTools, npm: `if [ "$1" = ci ]; then until [ -e ${go} ]; do :; done; exit 1; fi` });
     const lock = `${tensorflowFolder(home())}.lock`;
     await mkdir(dirname(lock), { recursive: true });
     await writeFile(lock, '2147483646');
@@ -139,7 +131,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('an inst
 
 describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('what npm is given', () => {
   const given = async (variant: 'cpu' | 'gpu') => {
-    await tools({ ...working, npm: `if [ "$1" = ci ]; then echo "$*" > ${folder.path('args')}; /bin/cp package-lock.json ${folder.path('lock')}; exit 1; fi` });
+    await tools({ ...workingTools, npm: `if [ "$1" = ci ]; then echo "$*" > ${folder.path('args')}; /bin/cp package-lock.json ${folder.path('lock')}; exit 1; fi` });
     await expect(install({ variant })).rejects.toMatchObject({ code: 'INSTALL_FAILED' });
     const { packages } = JSON.parse(await readFile(folder.path('lock'), 'utf8')) as { packages: Record<string, { integrity?: string; resolved?: string }> };
     return { args: await readFile(folder.path('args'), 'utf8'), packages };

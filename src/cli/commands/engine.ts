@@ -21,7 +21,7 @@ export function engineCommand(signal: AbortSignal): Command {
     .description('list the engines that compute, and install or remove TensorFlow')
     .addCommand(
       command('install', 'install TensorFlow into the data home; on Linux x64 it takes pip, npm and g++')
-        .addArgument(engineArgument())
+        .addArgument(engineArgument('<engine>'))
         .option('--gpu', 'the variant that computes on the GPUs of NVIDIA, with their libraries')
         .option('--force', 'install anew what is there and works')
         .action(async (_: string, options: InstallCommandOptions) => install(options, signal)),
@@ -29,13 +29,13 @@ export function engineCommand(signal: AbortSignal): Command {
     .addCommand(command('list', 'list the engines that are there, and whether they work').action(async (options: EngineCommandOptions) => list(options, signal)))
     .addCommand(
       command('remove', 'remove TensorFlow from the data home')
-        .addArgument(engineArgument().default('tensorflow'))
+        .addArgument(engineArgument('[engine]').default('tensorflow'))
         .action(async (_: string, options: EngineCommandOptions) => remove(options)),
     );
 }
 
-function engineArgument(): Argument {
-  return new Argument('<engine>', 'the engine').choices(['tensorflow']);
+function engineArgument(name: '<engine>' | '[engine]'): Argument {
+  return new Argument(name, 'the engine').choices(['tensorflow']);
 }
 
 async function install({ gpu, force, json, ...options }: InstallCommandOptions, signal: AbortSignal): Promise<void> {
