@@ -56,6 +56,8 @@ export const errors = {
   notFinite: failure('NOT_FINITE'),
   /** A triplet, corpus or query file that yields nothing usable. */
   badData: failure('BAD_DATA'),
+  /** A training that is to go on is not the one that is in the folder; the sentence says what differs. */
+  otherRun: failure('OTHER_RUN'),
   /** A training whose loss grew without bound or is no number any more. */
   diverged: failure('DIVERGED'),
   /** A text in which no token is left to pool. */

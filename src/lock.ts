@@ -8,21 +8,22 @@ import { isAlive, reason } from './files.ts';
  * `busy` makes of the process that holds it, WRITE_FAILED, or what the work throws.
  */
 export async function withLock<R>(path: string, busy: (pid: number) => L3PruneError, work: () => Promise<R>): Promise<R> {
-  await acquire(path, busy);
+  const release = await acquireLock(path, busy);
   try {
     return await work();
   } finally {
-    await rm(path, { force: true });
+    await release();
   }
 }
 
-async function acquire(path: string, busy: (pid: number) => L3PruneError): Promise<void> {
+/** Makes the lock file of `withLock` and gives what removes it. Throws what `busy` makes, or WRITE_FAILED. */
+export async function acquireLock(path: string, busy: (pid: number) => L3PruneError): Promise<() => Promise<void>> {
   try {
     await mkdir(dirname(path), { recursive: true });
     for (;;) {
       const isOurs = await writeFile(path, String(process.pid), { flag: 'wx' }).then(() => true, whereItExists);
-      if (isOurs) return;
-      const pid = Number(await readFile(path, 'utf8').catch(() => ''));
+      if (isOurs) return () => release(path);
+      const pid = await holder(path);
       if (pid > 0 && isAlive(pid)) throw busy(pid);
       await rm(path, { force: true });
     }
@@ -30,6 +31,15 @@ async function acquire(path: string, busy: (pid: number) => L3PruneError): Promi
     if (error instanceof Error && 'syscall' in error) throw errors.writeFailed(`${path} cannot be written: ${reason(error)}.`, error);
     throw error;
   }
+}
+
+/** Where the folder has been replaced meanwhile, the lock in it may be another's. */
+async function release(path: string): Promise<void> {
+  if ((await holder(path)) === process.pid) await rm(path, { force: true });
+}
+
+async function holder(path: string): Promise<number> {
+  return Number(await readFile(path, 'utf8').catch(() => ''));
 }
 
 function whereItExists(error: NodeJS.ErrnoException): false {

@@ -11,3 +11,8 @@ export function residentBytes(): number {
   }
   return process.memoryUsage.rss();
 }
+
+/** What this process may still take, in bytes: what is free, or what the container it runs in leaves. */
+export function availableBytes(): number {
+  return process.availableMemory();
+}

@@ -11,6 +11,7 @@ import { evalCommand } from './commands/eval.ts';
 import { mineCommand } from './commands/mine.ts';
 import { profileCommand } from './commands/profile.ts';
 import { pruneCommand } from './commands/prune.ts';
+import { trainCommand } from './commands/train.ts';
 
 const exitCodes = { failed: 1, usage: 2, interrupted: 128 + constants.signals.SIGINT } as const;
 
@@ -30,7 +31,7 @@ process.stderr.on('error', () => undefined);
 process.on('uncaughtException', (error) => process.exit(report(error)));
 
 const program = asOurs(new Command('l3prune').description('Turns a decoder LLM into a small text encoder on this machine.').version(createdBy));
-for (const command of [demoCommand, profileCommand, pruneCommand, embedCommand, mineCommand, evalCommand, engineCommand])
+for (const command of [demoCommand, profileCommand, pruneCommand, embedCommand, mineCommand, evalCommand, trainCommand, engineCommand])
   program.addCommand(asOurs(command(interrupt.signal), 'l3prune '));
 
 try {

@@ -7,6 +7,7 @@ import { selectEngine, type EngineChoice } from '../engine/select.ts';
 import { openModel, type OpenedModel, type OpenModelOptions } from '../models/open.ts';
 import type { Checkpoint } from '../models/types.ts';
 import { defaultSettings } from './checkpoint-settings.ts';
+import { withKeptAdapter } from './kept-adapter.ts';
 import { defaultProfile, type ProfileRequest } from './profile.ts';
 
 /** How a model is opened, and with which engine: the fastest where none is named. */
@@ -16,9 +17,10 @@ export interface OpenModelForOptions extends OpenModelOptions {
   readonly device?: EngineOptions['device'];
 }
 
-/** A model with the engine that will run it. Errors: those of `openModel` and `selectEngine`. */
+/** A model, with the adapter it keeps apart, and the engine that will run it. Errors: those of `openModel`, `withKeptAdapter` and `selectEngine`. */
 export async function openModelFor(spec: string, options: OpenModelForOptions): Promise<OpenedModel & { readonly engine: Engine }> {
-  const { checkpoint, how } = await openModel(spec, options);
+  const { checkpoint: stored, how } = await openModel(spec, options);
+  const checkpoint = await withKeptAdapter(stored);
   const { engine, why } = await selectEngine(options.engine ?? 'auto', options);
   return { checkpoint, how: why === undefined ? how : `${how} ${why}`, engine };
 }

@@ -60,6 +60,12 @@ export function needsCurve({ kind }: Depth): L3PruneError {
   return errors.usage(`The ${kind} cut is read from a loss curve: give --curve FILE or --data D.`);
 }
 
+/** What the folder of a checkpoint at this depth is called where several stand beside each other. */
+export function depthName(depth: Depth): string {
+  if (depth.kind === 'layers') return `${depth.layers}-layers`;
+  return depth.kind === 'percent' ? `minus-${depth.percent}-percent` : depth.kind;
+}
+
 /**
  * Writes the model cut after its first layers as a checkpoint folder, which appears whole or not at all. An adapter that
  * the model keeps apart becomes part of the weights.

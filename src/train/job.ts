@@ -1,4 +1,6 @@
 import type { CalibrationKind } from '../encoder/calibration.ts';
+import type { TokenStatistics } from '../data/token-statistics.ts';
+import type { RejectedRow } from '../data/triplet.ts';
 import type { CheckpointSummary, Depth, JobProgress } from '../prune/job.ts';
 import type { EvaluationMetric, StepMetrics } from './metrics.ts';
 import type { TrainingSettings } from './settings.ts';
@@ -31,9 +33,11 @@ export interface TrainJob {
   /** Whether the adapter becomes part of the weights; it does where left out. */
   readonly merge?: boolean | undefined;
   readonly calibrate?: CalibrationKind | 'none' | undefined;
+  /** Leading principal components that the calibration takes off as well. */
+  readonly components?: number | undefined;
 }
 
-export type TrainDepth = Extract<Depth, { kind: 'layers' | 'small' | 'large' }>;
+export type TrainDepth = Depth | { readonly kind: 'all' };
 
 /** Measuring on texts that are not trained on. */
 export interface EvaluationRequest {
@@ -49,6 +53,7 @@ export interface EvaluationRequest {
 export type TrainProgress =
   | Exclude<JobProgress, { kind: 'calibrate' | 'write' }>
   | { readonly kind: 'note'; readonly sentence: string }
+  | { readonly kind: 'rows'; readonly rows: ReadRows }
   | {
       readonly kind: 'step';
       readonly run: string;
@@ -74,15 +79,32 @@ export type TrainProgress =
   | { readonly kind: 'calibrate'; readonly run: string; readonly done: number; readonly total: number }
   | { readonly kind: 'write'; readonly run: string; readonly done: number; readonly total: number };
 
+/** What the data to train on holds, and what of it is not used. */
+export interface ReadRows {
+  readonly rows: number;
+  readonly batchesPerEpoch: number;
+  readonly rejected: { readonly count: number; readonly first: readonly RejectedRow[] };
+  readonly repeated: { readonly count: number; readonly first: readonly RejectedRow[] };
+  /** Data sets with fewer rows than a batch: none of them is trained on. */
+  readonly withoutBatch: readonly { readonly name: string; readonly rows: number }[];
+  /** Of the first batches. */
+  readonly tokens: TokenStatistics;
+}
+
 /** One checkpoint that a training has made. */
 export interface TrainedCheckpoint extends CheckpointSummary {
   /** Steps that were done, and the one whose parameters were kept. */
   readonly steps: number;
   readonly step: number;
   readonly loss: { readonly first: number; readonly last: number };
-  readonly evaluation: { readonly metric: EvaluationMetric; readonly before: number; readonly best: { readonly step: number; readonly value: number } } | null;
+  readonly evaluation: { readonly metric: EvaluationMetric; readonly before: number; readonly best: StepValue; readonly last: StepValue } | null;
   readonly tokens: number;
   readonly seconds: number;
+}
+
+export interface StepValue {
+  readonly step: number;
+  readonly value: number;
 }
 
 export interface TrainResult {

@@ -2,7 +2,8 @@ import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { errors } from '../errors.ts';
-import { reason, writeFileAtomically } from '../files.ts';
+import { reason, removeEmpty, removeStale, writeFileAtomically } from '../files.ts';
+import { acquireLock } from '../lock.ts';
 import { parseJson } from '../models/json.ts';
 import { depthSchema, encoderSettings, lossCurve, manifestFile, readManifest, type Manifest } from '../prune/manifest.ts';
 import { trainingSettings } from './settings.ts';
@@ -23,13 +24,13 @@ const runSchema = z.object({
   evaluation: z.object({ fingerprint: z.string(), metric: z.enum(['loss', 'ndcgAt10']), every: count, earlyStop: count.nullable() }).nullable(),
   /** Most padded tokens in one run of the engine: with another number the last digits are others. */
   runTokens: count,
-  engine: z.object({ name: z.string(), threads: z.number().nullable() }),
+  engine: z.object({ name: z.enum(['onnx', 'tensorflow']), threads: z.number().nullable() }),
+  /** What queries without an instruction of their own are trained with; null for that of their data set. */
+  instruction: z.string().nullable(),
   /** How the checkpoint will encode. */
   encoder: encoderSettings,
   /** The curve that the depth was read from. */
   curve: lossCurve.nullable(),
-  /** What stood in the folder when the run was forced upon it, and goes when the checkpoint is there. */
-  replaces: z.array(z.string()),
 });
 
 export type RunDescription = z.infer<typeof runSchema>;
@@ -52,12 +53,9 @@ export class RunFolder {
   get metrics(): string {
     return join(this.out, metricsFile);
   }
-  get lock(): string {
-    return join(this.training, 'lock');
-  }
-  /** Where the checkpoint is put together before its files are moved into place. */
-  get staging(): string {
-    return join(this.training, 'checkpoint');
+  /** The last good parameters of a run that diverged, as an adapter to go on from. */
+  get goodAdapter(): string {
+    return join(this.training, 'adapter');
   }
   get #description(): string {
     return join(this.training, 'run.json');
@@ -92,36 +90,47 @@ export class RunFolder {
     const names = await readdir(this.training).catch(() => []);
     // What names the others goes first: nothing without it counts as a run.
     for (const name of names.toSorted((a) => (a === basename(this.#description) ? -1 : 1))) {
-      if (join(this.training, name) !== this.lock) await rm(join(this.training, name), { recursive: true, force: true });
+      if (name !== lockFile) await rm(join(this.training, name), { recursive: true, force: true });
     }
   }
 
   /**
-   * Throws EXISTS or NOT_FOUND where a run that was asked for in this way cannot have the folder; changes nothing.
+   * Sees whether a run that was asked for in this way may have the folder, and changes nothing but for what a process
+   * that was killed while it replaced the folder has left. Errors: EXISTS.
    */
-  async check({ resume, force }: { readonly resume: boolean; readonly force: boolean }): Promise<void> {
+  async check({ resume = false, force = false }: { readonly resume?: boolean | undefined; readonly force?: boolean | undefined }): Promise<void> {
+    await removeStale(this.out);
     const found = await stat(this.out).catch(() => undefined);
     if (found === undefined) return;
     if (!found.isDirectory()) throw errors.exists(`${this.out} is a file: name a folder that does not exist yet.`);
     const names = await readdir(this.out);
-    const isCheckpoint = names.includes(manifestFile);
     const hasRun = (await stat(this.#description).catch(() => undefined)) !== undefined;
-    const isEmpty = names.every((name) => name === trainingFolder) && !hasRun;
-    if (isEmpty) return;
-    if (!isCheckpoint && !hasRun) throw errors.exists(`${this.out} holds other things than a training and is left alone: name another folder.`);
+    const isCheckpoint = names.includes(manifestFile);
+    if (!hasRun && !isCheckpoint) {
+      if (names.every((name) => name === trainingFolder)) return;
+      throw errors.exists(`${this.out} holds other things than a training and is left alone: name another folder.`);
+    }
     if (resume || force) return;
     if (hasRun) throw errors.exists(`${this.out} holds a training that is not finished: go on with it by --resume, or begin again by --force.`);
     throw errors.exists(`${this.out} exists already: name another folder, or replace it with --force.`);
   }
 
-  /** Makes the folders of a run. Errors: WRITE_FAILED. */
-  async make(): Promise<void> {
-    await mkdir(this.training, { recursive: true }).catch((error: unknown) => {
+  /** Makes the folders of the run and locks them; gives what unlocks them and removes those that stayed empty. Errors: BUSY, WRITE_FAILED. */
+  async lock(): Promise<() => Promise<void>> {
+    const firstMade = await mkdir(this.training, { recursive: true }).catch((error: unknown) => {
       throw errors.writeFailed(`${this.out} cannot be written: ${reason(error)}.`, error);
     });
+    const unlock = await acquireLock(join(this.training, lockFile), (pid) =>
+      errors.busy(`Another process (${pid}) is training in ${this.out}: wait for it, or name another folder.`),
+    );
+    return async () => {
+      await unlock();
+      if (firstMade !== undefined) await removeEmpty(this.training, firstMade);
+    };
   }
 }
 
 /** Folders and files of a run that are not the checkpoint's. */
 export const trainingFolder = 'training';
 export const metricsFile = 'metrics.jsonl';
+const lockFile = 'lock';

@@ -1,7 +1,9 @@
+import { mkdir } from 'node:fs/promises';
 import type { TrainingData } from '../data/training.ts';
 import type { Engine } from '../engine/engine.ts';
+import { writeAdapter } from '../encoder/adapter.ts';
 import type { LoraModule } from '../encoder/lora.ts';
-import { errors, L3PruneError } from '../errors.ts';
+import { CancelledError, errors, L3PruneError } from '../errors.ts';
 import { residentBytes } from '../memory.ts';
 import type { Checkpoint, LoraParameters } from '../models/types.ts';
 import { emptyWatch, hasDiverged, isHealthy, watchLoss } from './divergence.ts';
@@ -12,6 +14,7 @@ import { MetricsFile, type StepEvaluation, type StepMetrics } from './metrics.ts
 import { Pace } from './pace.ts';
 import { modulesOf } from './programs.ts';
 import type { RunDescription, RunFolder } from './run-folder.ts';
+import { loraOf } from './settings.ts';
 import { StateFolder, type RunHistory, type SavedState, type TrainingState } from './state.ts';
 
 /** What a run is made of. */
@@ -196,13 +199,22 @@ class Run {
 
   /** Keeps what can be kept of a run that cannot go on, and gives the failure. */
   async #stopped(error: unknown): Promise<unknown> {
-    if (error instanceof L3PruneError && error.code === 'DIVERGED') {
-      const { step } = await this.#states.goBack();
-      const kept = step === 0 ? 'nothing was learned before' : `the state of step ${step}, the last good one, is kept`;
-      return errors.diverged(`${error.message} Train again with a lower --lr or a longer --warmup: ${kept}.`, error);
-    }
-    if (error instanceof L3PruneError && error.code === 'CANCELLED' && this.#savedStep !== this.#whole.state.step) await this.#save();
-    return error;
+    if (!(error instanceof L3PruneError)) return error;
+    if (error.code === 'DIVERGED') return errors.diverged(`${error.message} Train again with a lower --lr or a longer --warmup: ${await this.#keepGoodState()}.`, error);
+    if (error.code !== 'CANCELLED') return error;
+    const { step } = this.#whole.state;
+    if (this.#savedStep !== step) await this.#save();
+    return new CancelledError(`Cancelled after step ${step} of ${this.#inputs.description.settings.steps}, which is saved: the same command with --resume goes on from there.`);
+  }
+
+  /** Goes back to the last good state and writes its adapter, which another run can go on from. */
+  async #keepGoodState(): Promise<string> {
+    const { checkpoint, folder: { goodAdapter }, description: { settings } } = this.#inputs;
+    const { step, parameters } = await this.#states.goBack();
+    if (step === 0) return 'nothing was learned before';
+    await mkdir(goodAdapter, { recursive: true });
+    await writeAdapter(goodAdapter, { lora: loraOf(settings), modules: this.#modules, parameters }, checkpoint.name);
+    return `--adapter ${goodAdapter} goes on from step ${step}, the last good one`;
   }
 
   async #finish(): Promise<FinishedRun> {

@@ -7,6 +7,8 @@ import type { TrainingSettings } from './settings.ts';
 
 /** The rows of a batch that can be encoded, as the model reads them, and how many there are beside. */
 export interface PreparedBatch {
+  /** Those rows, each with the hard negatives that are taken of it. */
+  readonly rows: readonly Triplet[];
   readonly batch: ContrastiveBatch;
   readonly skipped: number;
 }
@@ -28,19 +30,24 @@ export function prepareBatch(
     prepared.set(key, text);
     return text;
   };
-  let why = '';
-  const usable = rows
-    .map((row) => (hardNegatives === null ? row : { ...row, negatives: row.negatives.slice(0, hardNegatives) }))
-    .filter((row) => {
-      try {
-        contrastiveBatch([row], prepare, separator);
-        return true;
-      } catch (error) {
-        if (!(error instanceof L3PruneError && error.code === 'NOTHING_TO_POOL')) throw error;
-        why = error.message;
-        return false;
-      }
-    });
+  const all = rows.map((row) => (hardNegatives === null ? row : { ...row, negatives: row.negatives.slice(0, hardNegatives) }));
+  const { usable, why } = withSomethingToPool(all, (row) => contrastiveBatch([row], prepare, separator));
   if (usable.length < 2) throw errors.badData(`Only ${usable.length} of the ${rows.length} rows of a batch can be encoded. ${why}`);
-  return { batch: contrastiveBatch(usable, prepare, separator), skipped: rows.length - usable.length };
+  return { rows: usable, batch: contrastiveBatch(usable, prepare, separator), skipped: rows.length - usable.length };
+}
+
+/** The rows of which `prepare` can make something, and why the last other one cannot be encoded. Throws what else it throws. */
+export function withSomethingToPool<R>(rows: readonly R[], prepare: (row: R) => unknown): { readonly usable: readonly R[]; readonly why: string } {
+  let why = '';
+  const usable = rows.filter((row) => {
+    try {
+      prepare(row);
+      return true;
+    } catch (error) {
+      if (!(error instanceof L3PruneError && error.code === 'NOTHING_TO_POOL')) throw error;
+      why = error.message;
+      return false;
+    }
+  });
+  return { usable, why };
 }

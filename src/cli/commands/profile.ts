@@ -32,8 +32,10 @@ export function profileCommand(signal: AbortSignal): Command {
 
 /** Runs a profile to its end with its progress on the line. */
 export function showProfile(running: AsyncGenerator<ProfileProgress, LossCurve>, line: ProgressLine): Promise<LossCurve> {
-  return showSteps(running, line, ({ textsDone, texts, batchesDone, batches, secondsLeft }) => {
-    const left = secondsLeft === undefined ? '' : `, ${formatDuration(secondsLeft)} left`;
-    line.show('profiling', textsDone, texts, `batch ${Math.min(batchesDone + 1, batches)} of ${batches}${left}`);
-  });
+  return showSteps(running, line, (progress) => showProfileProgress(progress, line));
+}
+
+export function showProfileProgress({ textsDone, texts, batchesDone, batches, secondsLeft }: ProfileProgress, line: ProgressLine): void {
+  const left = secondsLeft === undefined ? '' : `, ${formatDuration(secondsLeft)} left`;
+  line.show('profiling', textsDone, texts, `batch ${Math.min(batchesDone + 1, batches)} of ${batches}${left}`);
 }

@@ -1,0 +1,59 @@
+import { errors } from '../errors.ts';
+import type { RunDescription } from './run-folder.ts';
+import { optionOf, type TrainingSettings } from './settings.ts';
+
+/** What a run that is to go on is asked to be; what is left out is as it was. */
+export interface AskedRun extends Pick<RunDescription, 'model' | 'data'> {
+  readonly adapter: string | undefined;
+  readonly settings: Partial<TrainingSettings>;
+  readonly instruction: string | undefined;
+  readonly evaluation: { readonly fingerprint: string; readonly every: number | undefined; readonly earlyStop: number | undefined } | null;
+  readonly runTokens: number | undefined;
+  readonly engine: { readonly name: string | undefined; readonly threads: number | undefined };
+}
+
+/** What is known of the run that is there: of a finished one, what its manifest keeps. */
+export type KnownRun = Pick<RunDescription, 'model' | 'adapter' | 'data' | 'settings'> & {
+  readonly instruction?: RunDescription['instruction'];
+  readonly runTokens?: RunDescription['runTokens'];
+  readonly engine?: RunDescription['engine'];
+  readonly evaluation: { readonly fingerprint: string; readonly every?: number; readonly earlyStop?: number | null } | null;
+};
+
+/**
+ * Sees that the run in a folder is the one that is asked for: with anything else its numbers would be neither the ones
+ * nor the others. Errors: OTHER_RUN with all that differs.
+ */
+export function checkSameRun(out: string, was: KnownRun, asked: AskedRun): void {
+  const differs: string[] = [];
+  const compare = (what: string, before: unknown, now: unknown): void => {
+    if (before !== undefined && now !== undefined && JSON.stringify(before) !== JSON.stringify(now)) differs.push(`${what} was ${shown(before)} and is ${shown(now)}`);
+  };
+  compare('the model', was.model.fingerprint, asked.model.fingerprint);
+  compare('--adapter', was.adapter, asked.adapter);
+  for (const [name, now] of Object.entries(asked.settings)) {
+    const setting = name as keyof TrainingSettings;
+    compare(optionOf(setting), was.settings[setting], now);
+  }
+  compare('--instruction', was.instruction, asked.instruction);
+  if (was.data.fingerprint !== asked.data.fingerprint)
+    differs.push(`the data had ${was.data.rows} rows (${was.data.fingerprint.slice(0, 12)}) and has ${asked.data.rows} (${asked.data.fingerprint.slice(0, 12)})`);
+  if ((was.evaluation === null) !== (asked.evaluation === null)) differs.push(was.evaluation === null ? '--eval-data was left out' : '--eval-data was given');
+  else if (was.evaluation !== null && asked.evaluation !== null) {
+    compare('--eval-data', was.evaluation.fingerprint, asked.evaluation.fingerprint);
+    compare('--every', was.evaluation.every, asked.evaluation.every);
+    compare('--early-stop', was.evaluation.earlyStop, asked.evaluation.earlyStop);
+  }
+  compare('--micro-batch in tokens', was.runTokens, asked.runTokens);
+  compare('--engine', was.engine?.name, asked.engine.name);
+  compare('--threads', was.engine?.threads, asked.engine.threads);
+  if (differs.length === 0) return;
+  throw errors.otherRun(`The training in ${out} is another one: ${differs.join('; ')}. Ask for it as it was begun, name another folder, or begin again by --force.`);
+}
+
+/** Fingerprints are shown by their first digits. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return /^[0-9a-f]{64}$/.test(value) ? value.slice(0, 12) : JSON.stringify(value);
+  if (value === null) return 'none';
+  return Array.isArray(value) ? value.join(',') : String(value);
+}
