@@ -8,7 +8,7 @@ import { loraAdapt, loraFeeds, loraInputs, loraModules, parameterNames, type Lor
 import { planRuns, type Run } from './batching.ts';
 import { prepareText, type EncoderInput, type EncoderText } from './prompt.ts';
 import type { EncoderSettings } from './settings.ts';
-import { pooledLayers, textFeeds, textInputs, type TextInput } from './texts.ts';
+import { pooledLayers, textFeeds, textInputs } from './texts.ts';
 
 export interface EncoderOptions extends EncoderSettings {
   /** How many layers of the checkpoint to use, from the first; all when undefined. */
@@ -23,7 +23,7 @@ export interface EncodedRun {
   readonly texts: Run;
   /** [outputs, texts, hiddenSize], row-major: one output, or one a layer. */
   readonly embeddings: Float32Array;
-  /** Real tokens, and tokens computed with the padding. */
+  /** Real tokens, and the places that attention is computed for, with the padding. */
   readonly tokens: number;
   readonly computed: number;
 }
@@ -93,7 +93,7 @@ export class Encoder {
       await setImmediate();
       throwIfCancelled(signal);
       const batch = run.map((place) => texts[place]!);
-      const { embeddings } = await this.#executable.run({ ...textFeeds(this.checkpoint.config, this.options, batch), ...this.#adapter });
+      const { embeddings } = await this.#executable.run({ ...textFeeds(this.checkpoint.config, this.options, [batch]), ...this.#adapter });
       this.#checkFinite(embeddings.data, batch.length);
       yield {
         texts: run,
@@ -146,9 +146,8 @@ function program(checkpoint: Checkpoint, layers: number, { attention, output }: 
     weights: checkpoint.tensors,
     build: (ops, inputs, weight) => {
       const named = (name: string) => weight(prefix + name);
-      const texts = inputs as Record<TextInput, (typeof inputs)[string]>;
       const adapt = adapter && loraAdapt(ops, modules, adapter.lora, (name) => inputs[name]!);
-      const pooled = pooledLayers(ops, config, texts, named, { layers, output, adapt }).map((layer) => ops.transpose(layer, [1, 0, 2]));
+      const pooled = pooledLayers(ops, config, inputs, named, { layers, output, adapt }).map((layer) => ops.transpose(layer, [1, 0, 2]));
       return { embeddings: ops.concat(pooled, 0) }; // [L,B,D]
     },
   };

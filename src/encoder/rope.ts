@@ -5,18 +5,25 @@ import type { DecoderConfig } from '../models/types.ts';
  * Frequencies are theta^(-2i/headDim), rescaled as the config says (linear: Chen et al. 2023, arXiv 2306.15595; llama3:
  * the Llama 3.1 release, wavelengths between two bounds are interpolated).
  */
-export function rotaryTables(config: DecoderConfig, positions: number): { cos: Float32Array; sin: Float32Array } {
+export function rotaryTables(config: DecoderConfig, positions: Int32Array): { cos: Float32Array; sin: Float32Array } {
   const half = config.headDim / 2;
   const frequencies = rotaryFrequencies(config);
-  const cos = new Float32Array(positions * half);
-  const sin = new Float32Array(positions * half);
-  for (let position = 0; position < positions; position++) {
+  const known = new Map<number, number>();
+  const cos = new Float32Array(positions.length * half);
+  const sin = new Float32Array(positions.length * half);
+  positions.forEach((position, row) => {
+    const same = known.get(position);
+    known.set(position, row);
+    if (same !== undefined) {
+      for (const table of [cos, sin]) table.copyWithin(row * half, same * half, (same + 1) * half);
+      return;
+    }
     for (let i = 0; i < half; i++) {
       const angle = position * frequencies[i]!;
-      cos[position * half + i] = Math.cos(angle);
-      sin[position * half + i] = Math.sin(angle);
+      cos[row * half + i] = Math.cos(angle);
+      sin[row * half + i] = Math.sin(angle);
     }
-  }
+  });
   return { cos, sin };
 }
 

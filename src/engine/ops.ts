@@ -47,6 +47,14 @@ export interface Ops<T> {
   reshape(x: T, shape: readonly number[]): T;
   transpose(x: T, permutation: readonly number[]): T;
   concat(parts: readonly T[], axis: number): T;
+  /**
+   * Rows of x [T,N] laid out as groups of equally long texts: [B,S,N] for the `slots` [B,S] of each group, which name a
+   * row each. `places` [T] names the slot, counted through all groups, that each row stands in. Slots that no row stands
+   * in repeat one, the stand-in for padding: nothing that is computed of it may reach a result.
+   */
+  spread(x: T, slots: readonly T[], places: T): T[];
+  /** The way back: parts [B,S,N], laid out like that, as rows [T,N]. */
+  join(parts: readonly T[], slots: readonly T[], places: T): T;
 }
 
 /** An axis: its length, or the name of a length that a run decides. */

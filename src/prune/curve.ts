@@ -40,7 +40,7 @@ export interface LossCurve extends CutCurve {
   readonly data: { readonly fingerprint: string; readonly triplets: number; readonly skipped: number };
   /** Real tokens computed, padding left out. */
   readonly tokens: number;
-  /** Real tokens over computed tokens, 0 to 1. */
+  /** Real tokens over the places that attention was computed for, 0 to 1. */
   readonly fill: number;
   readonly seconds: number;
   /** Largest resident anonymous memory of the process, in bytes. */

@@ -35,12 +35,13 @@ export function drawMasks(modules: readonly LoraModule[], dropout: number, seed:
   return tables;
 }
 
-/** The row of every token, [texts,length]: `places` are the texts' places in the batch. */
-export function maskRowsOf(places: readonly number[], length: number): TensorData {
-  const data = new BigInt64Array(places.length * length);
-  places.forEach((place, row) => {
+/** The row of every token, [1,tokens], of texts at these places in the batch; one token more may stand in for padding. */
+export function maskRowsOf(places: readonly number[], lengths: readonly number[], tokens: number): TensorData {
+  const data = new BigInt64Array(tokens);
+  let token = 0;
+  places.forEach((place, text) => {
     // A stride prime to the table spreads the texts of a batch over it.
-    for (let i = 0; i < length; i++) data[row * length + i] = BigInt((place * 97 + i) % maskRows);
+    for (let i = 0; i < lengths[text]!; i++) data[token++] = BigInt((place * 97 + i) % maskRows);
   });
-  return { type: 'int64', data, shape: [places.length, length] };
+  return { type: 'int64', data, shape: [1, tokens] };
 }

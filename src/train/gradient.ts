@@ -4,13 +4,13 @@ import type { TensorData } from '../engine/ops.ts';
 import { planRuns } from '../encoder/batching.ts';
 import type { EncoderText } from '../encoder/prompt.ts';
 import type { Pooling } from '../encoder/settings.ts';
-import { textFeeds, type TextInput } from '../encoder/texts.ts';
+import { textFeeds } from '../encoder/texts.ts';
 import { throwIfCancelled } from '../errors.ts';
 import type { ContrastiveBatch } from './batch.ts';
 import { drawMasks, maskRowsOf } from './dropout.ts';
 import { planGroups } from './groups.ts';
 import { loraFeeds, parameterNames, type LoraParameters } from '../encoder/lora.ts';
-import { batchProgram, embeddingProgram, groupInput, lossProgram, modulesOf, surrogateProgram, type TrainedModel } from './programs.ts';
+import { batchProgram, embeddingProgram, lossProgram, modulesOf, surrogateProgram, type TrainedModel } from './programs.ts';
 
 /** The mean loss of a batch in nats, its gradient by every parameter, and the real tokens that went through. */
 export interface BatchGradient {
@@ -23,14 +23,14 @@ export interface GradientOptions {
   readonly pooling: Pooling;
   /** Of the cosine in the loss. */
   readonly scale: number;
-  /** Most padded tokens that go through forward and backward in one run; a larger batch is computed by gradient caching. */
+  /** Most tokens that go through forward and backward in one run; a larger batch is computed by gradient caching. */
   readonly runTokens: number;
 }
 
 type Feeds = Record<string, TensorData>;
 type Trainable = Executable<string, 'loss' | GradientOf<string>>;
 
-/** Groups of a run: more pad less and keep tensors near the processor, and take longer to compile. */
+/** Groups of a run that attention is computed in: more pad less, and take longer to compile. */
 const mostGroups = 4;
 
 /**
@@ -57,14 +57,13 @@ export class Gradients {
   async compute(parameters: LoraParameters, batch: ContrastiveBatch, seed: number, signal?: AbortSignal): Promise<BatchGradient> {
     const texts = [...batch.queries, ...batch.documents];
     const lengths = texts.map((text) => text.ids.length);
+    const tokens = lengths.reduce((sum, length) => sum + length, 0);
     const shared = this.#sharedFeeds(parameters, seed);
-    const groups = planGroups(lengths, Math.min(mostGroups, texts.length));
-    const padded = groups.reduce((sum, group) => sum + group.length * lengths[group[0]!]!, 0);
     const computed =
-      padded <= this.#options.runTokens
-        ? await this.#inOneRun(batch, texts, groups, shared)
+      tokens <= this.#options.runTokens
+        ? await this.#inOneRun(batch, texts, planGroups(lengths, Math.min(mostGroups, texts.length)), shared)
         : await this.#byCaching(batch, texts, planRuns(lengths, this.#options.runTokens), shared, signal);
-    return { ...computed, tokens: lengths.reduce((sum, length) => sum + length, 0) };
+    return { ...computed, tokens };
   }
 
   async dispose(): Promise<void> {
@@ -80,12 +79,15 @@ export class Gradients {
       program = this.#engine.differentiate(batchProgram(this.#model, length), 'loss', this.#parameters);
       this.#whole.set(length, program);
     }
-    const feeds: Feeds = { ...shared, ...lossFeeds(batch, this.#options.scale) };
-    groups.forEach((group, i) => Object.assign(feeds, this.#groupFeeds(texts, group, i)));
     const rowOf = new Map(groups.flat().map((place, row) => [place, row]));
     const queries = batch.queries.length;
-    feeds.pickQueries = pick(queries, texts.length, (query) => rowOf.get(query)!);
-    feeds.pickDocuments = pick(batch.documents.length, texts.length, (document) => rowOf.get(queries + document)!);
+    const feeds: Feeds = {
+      ...shared,
+      ...lossFeeds(batch, this.#options.scale),
+      ...this.#textFeeds(texts, groups),
+      queryRows: rows(batch.queries.map((_, query) => rowOf.get(query)!)),
+      documentRows: rows(batch.documents.map((_, document) => rowOf.get(queries + document)!)),
+    };
     const results = await (await program).run(feeds);
     return { loss: results.loss.data[0]!, gradients: this.#gradientsOf(results) };
   }
@@ -98,7 +100,7 @@ export class Gradients {
     for (const run of runs) {
       await setImmediate();
       throwIfCancelled(signal);
-      const { data } = (await embed.run({ ...shared, ...this.#groupFeeds(texts, run, 0) })).embeddings;
+      const { data } = (await embed.run({ ...shared, ...this.#textFeeds(texts, [run]) })).embeddings;
       run.forEach((place, row) => embeddings.set(data.subarray(row * size, (row + 1) * size), place * size));
     }
 
@@ -118,7 +120,7 @@ export class Gradients {
       throwIfCancelled(signal);
       const cached = new Float32Array(run.length * size);
       run.forEach((place, row) => cached.set(byText.subarray(place * size, (place + 1) * size), row * size));
-      const feeds = { ...shared, ...this.#groupFeeds(texts, run, 0), cached: { type: 'float32', data: cached, shape: [run.length, size] } as const };
+      const feeds = { ...shared, ...this.#textFeeds(texts, [run]), cached: { type: 'float32', data: cached, shape: [run.length, size] } as const };
       const part = this.#gradientsOf(await surrogate.run(feeds));
       if (total === undefined) total = part;
       else for (const [name, gradient] of total) addTo(gradient, part.get(name)!);
@@ -142,12 +144,12 @@ export class Gradients {
     return Object.assign(feeds, loraFeeds(modules, lora.rank, parameters));
   }
 
-  #groupFeeds(texts: readonly EncoderText[], places: readonly number[], group: number): Feeds {
+  /** What programs are fed of the texts at these places of the batch. */
+  #textFeeds(texts: readonly EncoderText[], groups: readonly (readonly number[])[]): Feeds {
     const { checkpoint, lora, attention } = this.#model;
-    const own = textFeeds(checkpoint.config, { attention, pooling: this.#options.pooling }, places.map((place) => texts[place]!));
-    const feeds: Feeds = {};
-    for (const [name, data] of Object.entries(own)) feeds[groupInput(group, name as TextInput)] = data;
-    if (lora.dropout > 0) feeds[groupInput(group, 'maskRows')] = maskRowsOf(places, own.inputIds.shape[1]!);
+    const own = groups.map((places) => places.map((place) => texts[place]!));
+    const feeds: Feeds = textFeeds(checkpoint.config, { attention, pooling: this.#options.pooling }, own);
+    if (lora.dropout > 0) feeds.maskRows = maskRowsOf(groups.flat(), own.flat().map(({ ids }) => ids.length), feeds.inputIds!.shape[1]!);
     return feeds;
   }
 
@@ -168,11 +170,8 @@ export function lossFeeds({ queries, documents, negatives }: ContrastiveBatch, s
   };
 }
 
-/** A 0-1 matrix [rows,columns] with its 1 of row i at `column(i)`. */
-function pick(rows: number, columns: number, column: (row: number) => number): TensorData {
-  const data = new Float32Array(rows * columns);
-  for (let row = 0; row < rows; row++) data[row * columns + column(row)] = 1;
-  return { type: 'float32', data, shape: [rows, columns] };
+function rows(indices: readonly number[]): TensorData {
+  return { type: 'int64', data: BigInt64Array.from(indices, BigInt), shape: [indices.length] };
 }
 
 function addTo(sum: Float32Array, part: Float32Array): void {

@@ -90,6 +90,11 @@ export const float64Ops: Ops<Float64Tensor> = {
       return read(part, index.with(axis, place));
     });
   },
+  spread: (x, slots) => slots.map((group) => float64Ops.embedding(x, group)),
+  join: (parts, _slots, places) => {
+    const flat = parts.map((part) => float64Ops.reshape(part, [-1, part.shape.at(-1)!]));
+    return float64Ops.embedding(float64Ops.concat(flat, 0), places);
+  },
 };
 
 function logSoftmax(row: readonly number[]): number[] {

@@ -28,6 +28,13 @@ function opCase<const I extends Readonly<Record<string, readonly number[]>>, con
   return { op, name: `${op}${what === '' ? '' : `, ${what}`}`, inputs, build: build as OpCase['build'], ...more };
 }
 
+// Texts of 3 and 1 tokens in one group, one of 2 in another; row 6 stands in for the padding.
+const layout = {
+  first: { shape: [2, 3], data: [0, 1, 2, 3, 6, 6] },
+  second: { shape: [1, 2], data: [4, 5] },
+  places: { shape: [7], data: [0, 1, 2, 3, 6, 7, 4] },
+} as const;
+
 const ids = { i: { shape: [2, 3], data: [4, 0, 2, 2, 4, 4] } } as const;
 
 export const opCases: readonly OpCase[] = [
@@ -75,6 +82,22 @@ export const opCases: readonly OpCase[] = [
   opCase('transpose', 'that goes round', { x: [2, 3, 4] }, (ops, { x }) => ops.transpose(x, [1, 2, 0])),
   opCase('concat', 'of two', { a: [2, 3], b: [2, 2] }, (ops, { a, b }) => ops.concat([a, b], 1)),
   opCase('concat', 'of one and the same', { a: [1, 2, 3], b: [1, 2, 3] }, (ops, { a, b }) => ops.concat([a, b, a], 0)),
+  opCase('spread', 'one group without padding', { x: [4, 3] }, (ops, { x, slots, places }) => ops.spread(x, [slots], places)[0]!, {
+    ids: { slots: { shape: [2, 2], data: [2, 3, 0, 1] }, places: { shape: [4], data: [2, 3, 0, 1] } },
+  }),
+  opCase('spread', 'two groups, one of them padded', { x: [7, 2], w: [1, 3, 3] }, (ops, { x, w, first, second, places }) => {
+    const [a, b] = ops.spread(x, [first, second], places) as [typeof x, typeof x];
+    const seen = ops.slice(ops.matmul(w, a), 0, 0, 1); // of the text without padding
+    return ops.concat([ops.reshape(seen, [-1, 2]), ops.reshape(ops.mul(b, b), [-1, 2])], 0);
+  }, { ids: layout }),
+  opCase('join', 'one group', { a: [2, 2, 3] }, (ops, { a, slots, places }) => ops.join([a], [slots], places), {
+    ids: { slots: { shape: [2, 2], data: [2, 3, 0, 1] }, places: { shape: [4], data: [2, 3, 0, 1] } },
+  }),
+  opCase('join', 'what was spread in two groups, without the stand-in', { x: [7, 2] }, (ops, { x, first, second, places }) => {
+    const slots = [first, second];
+    const parts = ops.spread(x, slots, places).map((part) => ops.mul(part, part));
+    return ops.slice(ops.join(parts, slots, places), 0, 0, 6);
+  }, { ids: layout }),
 ];
 
 /** The case's float32 inputs, drawn from its name: within ±2, or 0.5 to 2 where they are to be positive. */

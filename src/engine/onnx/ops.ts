@@ -160,6 +160,38 @@ export class OnnxOps implements Ops<Value> {
     return this.one('Concat', parts, { axis }, first.shape.with(axis, length));
   }
 
+  spread(x: Value, slots: readonly Value[], places: Value): Value[] {
+    const parts = slots.map((group) => this.#taken(x, group));
+    // The backward pass meets the first part last: by then it has the gradients of all.
+    const found = new Map<Value, Value>();
+    for (const part of parts) {
+      this.graph.customGradients.set(part, {
+        inputs: [x],
+        backward: (dy) => {
+          found.set(part, dy);
+          return part === parts[0] ? [this.#taken(this.#underEachOther(parts.map((p) => found.get(p)!)), places)] : [undefined];
+        },
+      });
+    }
+    return parts;
+  }
+
+  join(parts: readonly Value[], slots: readonly Value[], places: Value): Value {
+    const y = this.#taken(this.#underEachOther(parts), places);
+    this.graph.customGradients.set(y, { inputs: parts, backward: (dy) => slots.map((group) => this.#taken(dy, group)) });
+    return y;
+  }
+
+  /** Rows of x [T,N] at indices of any shape. */
+  #taken(x: Value, indices: Value): Value {
+    return this.one('Gather', [x, indices], { axis: 0 }, [...indices.shape, ...x.shape.slice(1)]);
+  }
+
+  #underEachOther(parts: readonly Value[]): Value {
+    const rows = parts.map((part) => this.rows(part));
+    return rows.length === 1 ? rows[0]! : this.concat(rows, 0);
+  }
+
   /** A node with one float32 output of this shape; inputs in 16 bits are widened. */
   one<K extends OpName>(op: K, inputs: readonly Value[], attributes: OpAttributes[K], shape: readonly Dim[]): Value {
     const wide = inputs.map((input) => this.#wide(input));

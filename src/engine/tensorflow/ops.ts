@@ -142,6 +142,15 @@ export class TensorFlowOps implements Ops<Step> {
     return this.#step(parts, (...tensors) => this.#tf.concat(tensors, axis));
   }
 
+  spread(x: Step, slots: readonly Step[]): Step[] {
+    return slots.map((group) => this.embedding(x, group));
+  }
+
+  join(parts: readonly Step[], _slots: readonly Step[], places: Step): Step {
+    const rows = parts.map((part) => this.#step([part], (t) => this.#tf.reshape(t, [-1, t.shape.at(-1)!])));
+    return this.embedding(rows.length === 1 ? rows[0]! : this.concat(rows, 0), places);
+  }
+
   #step<const S extends readonly Step[]>(inputs: S, compute: (...inputs: { [I in keyof S]: Tensor }) => Tensor): Step {
     const step = { inputs, compute: compute as (...inputs: Tensor[]) => Tensor };
     this.steps.push(step);
