@@ -2,9 +2,8 @@ import type { Random } from '../random.ts';
 import { Bm25 } from '../text/bm25.ts';
 import { codeWords } from '../text/words.ts';
 import type { FunctionChunk } from './functions.ts';
+import { isNearCopy, similarity } from './near-copy.ts';
 
-/** Bodies that share this much of their words (Jaccard index) say the same thing. */
-const NEAR_COPY = 0.75;
 /** A function whose own description shares this much of its words with a query would be a fair answer to it. */
 const SAME_DESCRIPTION = 0.5;
 /** How far down the lexical ranking the first negative is looked for; each further one, twice as far again. */
@@ -49,7 +48,7 @@ export class NegativeFinder {
     if (candidate.path === positive.path && candidate.startLine <= positive.endLine && positive.startLine <= candidate.endLine) return false;
     const description = this.#descriptions.get(candidate);
     if (description !== undefined && similarity(new Set(codeWords(description)), wanted) >= SAME_DESCRIPTION) return false;
-    return similarity(this.#wordsOf(candidate), this.#wordsOf(positive)) < NEAR_COPY;
+    return !isNearCopy(this.#wordsOf(candidate), this.#wordsOf(positive));
   }
 
   #wordsOf(chunk: FunctionChunk): ReadonlySet<string> {
@@ -57,12 +56,4 @@ export class NegativeFinder {
     if (words === undefined) this.#words.set(chunk, (words = new Set(codeWords(chunk.code))));
     return words;
   }
-}
-
-/** The Jaccard index of two sets of words: |a ∩ b| / |a ∪ b|, 1 where both are empty. */
-function similarity(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
-  let shared = 0;
-  for (const word of a) if (b.has(word)) shared++;
-  const all = a.size + b.size - shared;
-  return all === 0 ? 1 : shared / all;
 }

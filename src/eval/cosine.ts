@@ -1,7 +1,7 @@
 import { takeOff } from '../encoder/calibration.ts';
 import { errors } from '../errors.ts';
 import type { Ranked } from '../text/bm25.ts';
-import { dot } from './dot.ts';
+import { dot } from '../dot.ts';
 
 /** Ranks documents by cosine similarity, for one query after the other. */
 export class CosineRanking {

@@ -1,5 +1,5 @@
 import { Random } from '../../random.ts';
-import { dot } from '../dot.ts';
+import { dot } from '../../dot.ts';
 
 export interface KMeansOptions {
   readonly clusters: number;
