@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Engine, Executable, GradientOf } from '../engine/engine.ts';
 import type { TensorData } from '../engine/ops.ts';
-import { planRuns } from '../encoder/batching.ts';
+import { planRuns, type Run } from '../encoder/batching.ts';
 import type { EncoderText } from '../encoder/prompt.ts';
 import type { Pooling } from '../encoder/settings.ts';
 import { textFeeds } from '../encoder/texts.ts';
@@ -10,7 +10,7 @@ import type { ContrastiveBatch } from './batch.ts';
 import { drawMasks, maskRowsOf } from './dropout.ts';
 import { planGroups } from './groups.ts';
 import { loraFeeds, parameterNames, type LoraParameters } from '../encoder/lora.ts';
-import { batchProgram, embeddingProgram, lossProgram, modulesOf, surrogateProgram, type TrainedModel } from './programs.ts';
+import { batchProgram, embeddingProgram, modulesOf, surrogateProgram, type TrainedModel } from './programs.ts';
 
 /** The mean loss of a batch in nats, its gradient by every parameter, and the real tokens that went through. */
 export interface BatchGradient {
@@ -35,16 +35,17 @@ const mostGroups = 4;
 
 /**
  * Computes losses and gradients of contrastive batches. A batch that fits is one run; a larger one goes by gradient
- * caching (Gao et al. 2021, arXiv 2101.06983): its embeddings run by run, the loss and its gradient by them, then run by
- * run again what each brings to the adapter. Both give the same gradients. Sessions are made when first needed.
+ * caching (Gao et al. 2021, arXiv 2101.06983) in several: what all but one give as embeddings, the loss and its gradient
+ * in the run of the texts that are left, which then needs no second pass, and run by run again what the others bring to
+ * the adapter. Both give the same gradients. Sessions are made when first needed.
  */
 export class Gradients {
   readonly #engine: Engine;
   readonly #model: TrainedModel;
   readonly #options: GradientOptions;
   readonly #parameters: readonly string[];
-  readonly #whole = new Map<number, Promise<Trainable>>();
-  #cached: Promise<{ embed: Executable<string, 'embeddings'>; loss: Trainable; surrogate: Trainable }> | undefined;
+  readonly #batch = new Map<string, Promise<Trainable>>();
+  #cached: Promise<{ embed: Executable<string, 'embeddings'>; surrogate: Trainable }> | undefined;
 
   constructor(engine: Engine, model: TrainedModel, options: GradientOptions) {
     this.#engine = engine;
@@ -57,29 +58,50 @@ export class Gradients {
   async compute(parameters: LoraParameters, batch: ContrastiveBatch, seed: number, signal?: AbortSignal): Promise<BatchGradient> {
     const texts = [...batch.queries, ...batch.documents];
     const lengths = texts.map((text) => text.ids.length);
-    const tokens = lengths.reduce((sum, length) => sum + length, 0);
+    const tokens = sum(lengths);
     const shared = this.#sharedFeeds(parameters, seed);
-    const computed =
-      tokens <= this.#options.runTokens
-        ? await this.#inOneRun(batch, texts, planGroups(lengths, Math.min(mostGroups, texts.length)), shared)
-        : await this.#byCaching(batch, texts, planRuns(lengths, this.#options.runTokens), shared, signal);
-    return { ...computed, tokens };
+    const tokensOf = (run: Run): number => sum(run.map((place) => lengths[place]!));
+    const runs = tokens <= this.#options.runTokens ? [texts.map((_, place) => place)] : planRuns(lengths, this.#options.runTokens);
+    const [last, ...others] = runs.toSorted((a, b) => tokensOf(b) - tokensOf(a)) as [Run, ...Run[]];
+
+    const embeddings = await this.#embed(texts, others, shared, signal);
+    await pause(signal);
+    const { loss, gradients, byOthers } = await this.#differentiate(batch, texts, last, { places: others.flat(), embeddings }, shared);
+    await this.#addOthers(gradients, texts, others, byOthers, shared, signal);
+    return { loss, gradients, tokens };
   }
 
   async dispose(): Promise<void> {
     const cached = await this.#cached;
-    const all = [...(await Promise.all(this.#whole.values())), ...Object.values(cached ?? {})];
+    const all = [...(await Promise.all(this.#batch.values())), ...Object.values(cached ?? {})];
     await Promise.all(all.map((executable) => executable.dispose()));
   }
 
-  async #inOneRun(batch: ContrastiveBatch, texts: readonly EncoderText[], groups: number[][], shared: Feeds) {
-    const { length } = groups;
-    let program = this.#whole.get(length);
-    if (program === undefined) {
-      program = this.#engine.differentiate(batchProgram(this.#model, length), 'loss', this.#parameters);
-      this.#whole.set(length, program);
+  /** The embeddings of the texts of some runs under each other, row-major. */
+  async #embed(texts: readonly EncoderText[], runs: readonly Run[], shared: Feeds, signal: AbortSignal | undefined): Promise<Float32Array> {
+    const size = this.#model.checkpoint.config.hiddenSize;
+    const embeddings = new Float32Array(runs.flat().length * size);
+    let row = 0;
+    for (const run of runs) {
+      await pause(signal);
+      const { embed } = await this.#caching();
+      embeddings.set((await embed.run({ ...shared, ...this.#textFeeds(texts, [run]) })).embeddings.data, row * size);
+      row += run.length;
     }
-    const rowOf = new Map(groups.flat().map((place, row) => [place, row]));
+    return embeddings;
+  }
+
+  /** The loss, what the texts at `places` bring to the adapter, and the gradient by the embeddings of the others. */
+  async #differentiate(
+    batch: ContrastiveBatch,
+    texts: readonly EncoderText[],
+    places: Run,
+    others: { readonly places: readonly number[]; readonly embeddings: Float32Array },
+    shared: Feeds,
+  ) {
+    const lengths = places.map((place) => texts[place]!.ids.length);
+    const groups = planGroups(lengths, Math.min(mostGroups, places.length)).map((group) => group.map((i) => places[i]!));
+    const rowOf = new Map([...groups.flat(), ...others.places].map((place, row) => [place, row]));
     const queries = batch.queries.length;
     const feeds: Feeds = {
       ...shared,
@@ -88,53 +110,54 @@ export class Gradients {
       queryRows: rows(batch.queries.map((_, query) => rowOf.get(query)!)),
       documentRows: rows(batch.documents.map((_, document) => rowOf.get(queries + document)!)),
     };
-    const results = await (await program).run(feeds);
-    return { loss: results.loss.data[0]!, gradients: this.#gradientsOf(results) };
+    const isWhole = others.places.length === 0;
+    if (!isWhole) feeds.others = matrix(others.embeddings, others.places.length);
+    const results = await (await this.#batchOf(groups.length, isWhole)).run(feeds);
+    const byOthers = isWhole ? new Float32Array() : results['gradient.others']!.data;
+    return { loss: results.loss.data[0]!, gradients: this.#gradientsOf(results), byOthers };
   }
 
-  async #byCaching(batch: ContrastiveBatch, texts: readonly EncoderText[], runs: readonly (readonly number[])[], shared: Feeds, signal: AbortSignal | undefined) {
-    this.#cached ??= this.#compileCaching();
-    const { embed, loss, surrogate } = await this.#cached;
+  /** Adds what the texts of some runs bring, of which `byEmbeddings` has the gradients under each other. */
+  async #addOthers(
+    gradients: Map<string, Float32Array>,
+    texts: readonly EncoderText[],
+    runs: readonly Run[],
+    byEmbeddings: Float32Array,
+    shared: Feeds,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const size = this.#model.checkpoint.config.hiddenSize;
-    const embeddings = new Float32Array(texts.length * size);
+    let row = 0;
     for (const run of runs) {
-      await setImmediate();
-      throwIfCancelled(signal);
-      const { data } = (await embed.run({ ...shared, ...this.#textFeeds(texts, [run]) })).embeddings;
-      run.forEach((place, row) => embeddings.set(data.subarray(row * size, (row + 1) * size), place * size));
+      await pause(signal);
+      const { surrogate } = await this.#caching();
+      const cached = matrix(byEmbeddings.subarray(row * size, (row + run.length) * size), run.length);
+      const part = this.#gradientsOf(await surrogate.run({ ...shared, ...this.#textFeeds(texts, [run]), cached }));
+      for (const [name, gradient] of gradients) addTo(gradient, part.get(name)!);
+      row += run.length;
     }
-
-    const queries = batch.queries.length;
-    const results = await loss.run({
-      queries: { type: 'float32', data: embeddings.subarray(0, queries * size), shape: [queries, size] },
-      documents: { type: 'float32', data: embeddings.subarray(queries * size), shape: [batch.documents.length, size] },
-      ...lossFeeds(batch, this.#options.scale),
-    });
-    const byText = new Float32Array(texts.length * size);
-    byText.set(results['gradient.queries']!.data, 0);
-    byText.set(results['gradient.documents']!.data, queries * size);
-
-    let total: Map<string, Float32Array> | undefined;
-    for (const run of runs) {
-      await setImmediate();
-      throwIfCancelled(signal);
-      const cached = new Float32Array(run.length * size);
-      run.forEach((place, row) => cached.set(byText.subarray(place * size, (place + 1) * size), row * size));
-      const feeds = { ...shared, ...this.#textFeeds(texts, [run]), cached: { type: 'float32', data: cached, shape: [run.length, size] } as const };
-      const part = this.#gradientsOf(await surrogate.run(feeds));
-      if (total === undefined) total = part;
-      else for (const [name, gradient] of total) addTo(gradient, part.get(name)!);
-    }
-    return { loss: results.loss.data[0]!, gradients: total! };
   }
 
-  async #compileCaching() {
-    const [embed, loss, surrogate] = await Promise.all([
-      this.#engine.compile(embeddingProgram(this.#model)),
-      this.#engine.differentiate(lossProgram(), 'loss', ['queries', 'documents']),
-      this.#engine.differentiate(surrogateProgram(this.#model), 'loss', this.#parameters),
-    ]);
-    return { embed, loss: loss as Trainable, surrogate };
+  #batchOf(groups: number, isWhole: boolean): Promise<Trainable> {
+    const key = `${groups} ${isWhole}`;
+    let program = this.#batch.get(key);
+    if (program === undefined) {
+      const parameters = isWhole ? this.#parameters : [...this.#parameters, 'others'];
+      program = this.#engine.differentiate(batchProgram(this.#model, groups, isWhole), 'loss', parameters);
+      this.#batch.set(key, program);
+    }
+    return program;
+  }
+
+  async #caching() {
+    this.#cached ??= (async () => {
+      const [embed, surrogate] = await Promise.all([
+        this.#engine.compile(embeddingProgram(this.#model)),
+        this.#engine.differentiate(surrogateProgram(this.#model), 'loss', this.#parameters),
+      ]);
+      return { embed, surrogate };
+    })();
+    return this.#cached;
   }
 
   #sharedFeeds(parameters: LoraParameters, seed: number): Feeds {
@@ -168,6 +191,20 @@ export function lossFeeds({ queries, documents, negatives }: ContrastiveBatch, s
     bias: { type: 'float32', data: negatives, shape },
     scale: { type: 'float32', data: Float32Array.of(scale), shape: [1] },
   };
+}
+
+/** Lets the event loop turn. Errors: CANCELLED. */
+async function pause(signal: AbortSignal | undefined): Promise<void> {
+  await setImmediate();
+  throwIfCancelled(signal);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+function matrix(data: Float32Array, count: number): TensorData {
+  return { type: 'float32', data, shape: [count, data.length / count] };
 }
 
 function rows(indices: readonly number[]): TensorData {

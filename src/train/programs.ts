@@ -60,18 +60,23 @@ export function lossProgram(): Program<'queries' | 'documents' | 'target' | 'bia
   };
 }
 
-/** A whole batch in one run, its texts in `groups` groups: their embeddings, queries and documents picked out of them, the mean loss. */
-export function batchProgram(model: TrainedModel, groups: number): Program<string, 'loss'> {
+/**
+ * The mean loss of a batch. The texts of one run, in `groups` groups, and where they are not the whole of it the embeddings
+ * of the `others` [O,D] stand under each other; queries and documents are picked out of them.
+ */
+export function batchProgram(model: TrainedModel, groups: number, isWhole: boolean): Program<string, 'loss'> {
   return {
     inputs: {
       ...modelInputs(model, groups),
+      ...(isWhole ? {} : { others: { type: 'float32', shape: ['O', model.checkpoint.config.hiddenSize] } }),
       queryRows: { type: 'int64', shape: ['Q'] },
       documentRows: { type: 'int64', shape: ['C'] },
       ...lossInputs,
     },
     weights: model.checkpoint.tensors,
     build: (ops, inputs, weight) => {
-      const all = embeddingsOf(ops, model, inputs, weight, groups); // [N,D]
+      const own = embeddingsOf(ops, model, inputs, weight, groups);
+      const all = isWhole ? own : ops.concat([own, inputs.others!], 0); // [N,D]
       const [queries, documents] = [ops.embedding(all, inputs.queryRows!), ops.embedding(all, inputs.documentRows!)];
       return { loss: ops.sum(contrastiveLoss(ops, queries, documents, inputs.target!, inputs.scale!, inputs.bias)) };
     },

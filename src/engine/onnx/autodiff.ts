@@ -22,7 +22,7 @@ export function gradients(ops: OnnxOps, loss: Value, parameters: readonly Value[
 
   const recall = recaller(ops, forward);
   const byValue = new Map<Value, Value>([[loss, ops.reshape(ops.graph.scalar(1), loss.shape.map(() => 1))]]);
-  for (const node of forward.reverse()) {
+  for (const node of forward.toReversed()) {
     const dy = byValue.get(node.outputs[0]!);
     if (dy === undefined) continue;
     byValue.delete(node.outputs[0]!);
