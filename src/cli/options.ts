@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { attentions, poolings, type Attention, type Pooling } from '../encoder/settings.ts';
+import { devices, type Device } from '../engine/open.ts';
 import { engineChoices, type EngineChoice } from '../engine/select.ts';
 import { given } from '../given.ts';
 import { dataHome } from '../home.ts';
@@ -17,7 +18,7 @@ export interface HomeOptions {
 
 /** What every subcommand that runs a model takes; settings left out are the checkpoint's own, or the defaults. */
 export interface ModelOptions extends ReportOptions, HomeOptions {
-  readonly device: 'auto' | 'cpu';
+  readonly device: Device;
   readonly engine: EngineChoice;
   readonly threads?: number;
   readonly maxLength?: number;
@@ -36,7 +37,7 @@ export function homeOptions(command: Command): Command {
 
 export function modelOptions(command: Command): Command {
   return homeOptions(command)
-    .addOption(new Option('--device <device>', 'what computes').choices(['auto', 'cpu']).default('auto'))
+    .addOption(new Option('--device <device>', 'what computes: webgpu is a GPU that ONNX Runtime reaches').choices(devices).default('auto'))
     .addOption(new Option('--engine <engine>', 'the engine; auto takes the faster of those that are there').choices(engineChoices).default('auto'))
     .option('--threads <n>', 'threads of a matrix product', wholeNumber(1, 1024))
     .option('--max-length <tokens>', 'cut texts on the right to so many tokens', wholeNumber(1, 1 << 24))

@@ -3,12 +3,15 @@ import { fileURLToPath } from 'node:url';
 import { errors, reviveError } from '../errors.ts';
 import { runToEnd } from '../process.ts';
 import type { EngineName, EngineOptions } from './open.ts';
+import type { WebGpuReport } from './onnx/webgpu-check.ts';
 import type { TensorFlowReport } from './tensorflow/check.ts';
 
 /** What the probe program can be asked. */
 export interface Probes {
   /** Whether ONNX Runtime computes what it should. */
   readonly onnx: { readonly parameters: null; readonly result: void };
+  /** Whether it does on a GPU. */
+  readonly webgpu: { readonly parameters: null; readonly result: WebGpuReport };
   /** The same of the TensorFlow in a folder. */
   readonly tensorflow: {
     readonly parameters: { readonly directory: string; readonly packageName: string };

@@ -5,6 +5,7 @@
 import { describeError } from '../errors.ts';
 import { checkProgram } from './check.ts';
 import { onnxEngine } from './onnx/engine.ts';
+import { checkWebGpu } from './onnx/webgpu-check.ts';
 import { openEngine } from './open.ts';
 import type { ProbeAnswer, Probes } from './probe-child.ts';
 import { checkTensorFlow } from './tensorflow/check.ts';
@@ -12,6 +13,7 @@ import { trainingStepSeconds } from './training-step.ts';
 
 const tasks: { readonly [K in keyof Probes]: (parameters: Probes[K]['parameters']) => Promise<Probes[K]['result']> } = {
   onnx: () => checkProgram(onnxEngine({ threads: undefined })),
+  webgpu: checkWebGpu,
   tensorflow: checkTensorFlow,
   speed: async ({ engine, ...options }) => ({ seconds: await trainingStepSeconds(await openEngine(engine, options)) }),
 };

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { describeError, throwIfCancelled } from '../errors.ts';
+import { CancelledError, describeError, errors, throwIfCancelled } from '../errors.ts';
 import { writeFileAtomically } from '../files.ts';
 import type { ByteProgress } from '../models/types.ts';
 import { createdBy } from '../version.ts';
@@ -14,6 +14,13 @@ import { findTensorFlow } from './tensorflow/location.ts';
 /** What a person may ask for; `auto` is the fastest of those that are there. */
 export type EngineChoice = 'auto' | EngineName;
 export const engineChoices: readonly EngineChoice[] = ['auto', ...engineNames];
+
+/** The choice that a setting holds; `auto` where it is not set. Errors: USAGE. */
+export function parseEngineChoice(text = 'auto'): EngineChoice {
+  const choice = engineChoices.find((known) => known === text);
+  if (choice === undefined) throw errors.usage(`There is no engine "${text}": choose one of ${engineChoices.join(', ')}.`);
+  return choice;
+}
 
 export interface SelectOptions extends EngineOptions {
   readonly signal?: AbortSignal | undefined;
@@ -27,10 +34,21 @@ export interface SelectedEngine {
   readonly why: string | undefined;
 }
 
-/** Opens the engine that is asked for, or the fastest. Errors: ENGINE, CANCELLED. */
+/** Opens the engine that is asked for, or the fastest, on the device that is asked for. Errors: ENGINE, USAGE, CANCELLED. */
 export async function selectEngine(choice: EngineChoice, { signal, onProgress, ...options }: SelectOptions): Promise<SelectedEngine> {
+  if (options.device === 'webgpu') return selectWebGpu(choice, options, signal);
   const { name, why } = choice === 'auto' ? await fastestEngine({ signal, onProgress, ...options }) : { name: choice, why: undefined };
   return { engine: await openEngine(name, options), why };
+}
+
+/** Tries the GPU in a process of its own: without one, native code may end or hang it. */
+async function selectWebGpu(choice: EngineChoice, options: EngineOptions, signal: AbortSignal | undefined): Promise<SelectedEngine> {
+  const engine = await openEngine(choice === 'auto' ? 'onnx' : choice, options);
+  const { onCpu } = await probeInChild('webgpu', null, signal).catch((error: unknown) => {
+    if (error instanceof CancelledError) throw error;
+    throw errors.engine(`WebGPU does not work on this machine, leave --device webgpu out: ${describeError(error).message}`, error);
+  });
+  return { engine, why: `ONNX Runtime computes on the GPU${onCpu.length === 0 ? '' : `, but for what it has on the CPU alone: ${onCpu.join(', ')}`}.` };
 }
 
 /**

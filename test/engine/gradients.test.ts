@@ -6,6 +6,7 @@ import { engine as onnx } from '../reference.ts';
 import { float64Ops, type Float64Tensor } from './float64-ops.ts';
 import { opCases, valuesOf, type OpCase } from './op-cases.ts';
 import { describeWithTensorFlow, tensorflow } from './tensorflow-engine.ts';
+import { describeWithWebGpu, webgpu } from './webgpu-device.ts';
 
 /** What float32 reaches, relative to the largest number of a tensor. */
 const tolerance = 1e-5;
@@ -27,6 +28,12 @@ describeWithTensorFlow('the operations over TensorFlow', () => {
     const numbers = await compute(await tensorflow(), opCase);
     expectClose(numbers, exact(opCase));
     expectClose(numbers, await compute(onnx, opCase));
+  });
+});
+
+describeWithWebGpu('the operations over ONNX Runtime on a GPU', () => {
+  test.each(opCases)('$name, and its gradient', async (opCase) => {
+    expectClose(await compute(webgpu, opCase), exact(opCase));
   });
 });
 

@@ -5,6 +5,7 @@ import { fastestEngine, selectEngine } from '../../src/engine/select.ts';
 import { engineFile, tensorflowFolder } from '../../src/engine/tensorflow/location.ts';
 import { useFolder } from '../models/folder.ts';
 import { describeWithTensorFlow, tensorflowHome } from './tensorflow-engine.ts';
+import { describeWithWebGpu } from './webgpu-device.ts';
 
 const folder = useFolder();
 const speedFile = () => folder.path('engines', 'speed.json');
@@ -33,6 +34,35 @@ test('a damaged installation leaves the other engine, and is told of', async () 
   await writeFile(`${place}/${engineFile}`, '{"format": 9}');
   const { engine, why } = await selectEngine('auto', { home: folder.path() });
   expect({ name: engine.name, why }).toEqual({ name: 'onnx', why: expect.stringContaining('--force') });
+});
+
+test('a GPU is ONNX Runtime’s to compute on, and asking another engine for it is refused', async () => {
+  await expect(selectEngine('tensorflow', { home: folder.path(), device: 'webgpu' })).rejects.toMatchObject({ code: 'USAGE' });
+});
+
+describeWithWebGpu('where there is a GPU', () => {
+  test('it is tried in another process, which says what the CPU computes all the same', async () => {
+    const { engine, why } = await selectEngine('auto', { home: folder.path(), device: 'webgpu' });
+    expect({ name: engine.name, why }).toEqual({ name: 'onnx', why: expect.stringMatching(/on the GPU.*: Concat, LogSoftmax, Reshape\.$/) });
+  });
+
+  test('a signal that has come ends the trial', async () => {
+    await expect(selectEngine('auto', { home: folder.path(), device: 'webgpu', signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+});
+
+test.runIf(process.platform === 'linux')('a machine without a GPU is told so in a sentence', async () => {
+  const drivers = process.env['VK_DRIVER_FILES'];
+  process.env['VK_DRIVER_FILES'] = folder.path('none');
+  try {
+    await expect(selectEngine('auto', { home: folder.path(), device: 'webgpu' })).rejects.toMatchObject({
+      code: 'ENGINE',
+      message: expect.stringMatching(/^WebGPU does not work on this machine, leave --device webgpu out: .*adapter/),
+    });
+  } finally {
+    if (drivers === undefined) delete process.env['VK_DRIVER_FILES'];
+    else process.env['VK_DRIVER_FILES'] = drivers;
+  }
 });
 
 describeWithTensorFlow('where two engines are there', () => {

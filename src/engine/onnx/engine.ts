@@ -7,27 +7,32 @@ import type { Engine, Executable, Program } from '../engine.ts';
 import type { TensorData } from '../ops.ts';
 import { gradients } from './autodiff.ts';
 import { Graph, type Value } from './graph.ts';
+import { lowerForWebGpu } from './lower.ts';
 import { OnnxOps } from './ops.ts';
 import { serialize } from './serialize.ts';
 
 export interface OnnxOptions {
-  /** Threads that a matrix product uses; ONNX Runtime's own choice when undefined. */
+  /** Threads that a matrix product on the CPU uses; ONNX Runtime's own choice when undefined. */
   readonly threads: number | undefined;
+  /** What computes; the CPU when undefined. A GPU that is not there may end the process: see `probeInChild`. */
+  readonly device?: 'cpu' | 'webgpu' | undefined;
+  /** Where ONNX Runtime writes what it ran, and where: the beginning of a path. A session writes when it is disposed of. */
+  readonly profile?: string | undefined;
 }
 
 /** The engine over ONNX Runtime. */
 export function onnxEngine(options: OnnxOptions): Engine {
   return {
     name: 'onnx',
-    compile: async (program) => new OnnxExecutable(await load(program, options)),
-    differentiate: async (program, loss, parameters) => new OnnxExecutable(await load(program, options, { loss, parameters })),
+    compile: async (program) => new OnnxExecutable(await load(program, options), options),
+    differentiate: async (program, loss, parameters) => new OnnxExecutable(await load(program, options, { loss, parameters }), options),
   };
 }
 
 /** Makes the session of a program, with its backward pass where one is asked for. */
 async function load<I extends string, O extends string>(
   program: Program<I, O>,
-  { threads }: OnnxOptions,
+  options: OnnxOptions,
   backward?: { readonly loss: O; readonly parameters: readonly I[] },
 ): Promise<InferenceSession> {
   const graph = new Graph();
@@ -62,7 +67,8 @@ async function load<I extends string, O extends string>(
     throw errors.unsupported(`The model's files lie in several folders (${[...folders].map((f) => basename(f)).join(', ')}): put them into one.`);
 
   const [folder] = folders;
-  return createSession(serialize(graph), { folder, threads, backward: backward !== undefined });
+  if (options.device === 'webgpu') lowerForWebGpu(graph);
+  return createSession(serialize(graph), options, { folder, backward: backward !== undefined });
 }
 
 /** The files behind symbolic links: ONNX Runtime refuses a link that leaves its folder, as those of the hub's cache do. */
@@ -89,19 +95,21 @@ const backwardOptions = {
 
 async function createSession(
   model: Uint8Array,
-  { folder, threads, backward }: { readonly folder: string | undefined; readonly threads: number | undefined; readonly backward: boolean },
+  { threads, device = 'cpu', profile }: OnnxOptions,
+  { folder, backward }: { readonly folder: string | undefined; readonly backward: boolean },
 ): Promise<InferenceSession> {
   const external = folder === undefined ? {} : { model_external_initializers_file_folder_path: folder };
   const { session, ...others } = backward ? backwardOptions : { session: {} };
   try {
     return await InferenceSession.create(model, {
-      executionProviders: ['cpu'],
+      executionProviders: [device],
       graphOptimizationLevel: backward ? 'basic' : 'all',
       executionMode: 'sequential',
       // Shapes change from run to run: a plan for one of them would only hold memory.
       enableMemPattern: false,
       logSeverityLevel: 3,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+      ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
       extra: { session: { ...session, ...external }, ...others },
     });
   } catch (cause) {
@@ -111,9 +119,11 @@ async function createSession(
 
 class OnnxExecutable<I extends string, O extends string> implements Executable<I, O> {
   readonly #session: InferenceSession;
+  readonly #options: OnnxOptions;
 
-  constructor(session: InferenceSession) {
+  constructor(session: InferenceSession, options: OnnxOptions) {
     this.#session = session;
+    this.#options = options;
   }
 
   async run(feeds: Readonly<Record<I, TensorData>>): Promise<Record<O, { data: Float32Array; shape: readonly number[] }>> {
@@ -132,12 +142,15 @@ class OnnxExecutable<I extends string, O extends string> implements Executable<I
   }
 
   async dispose(): Promise<void> {
+    if (this.#options.profile !== undefined) this.#session.endProfiling();
     await this.#session.release();
   }
 }
 
+/** What ONNX Runtime says, without the place in its own source that it begins with. */
 function firstLine(cause: unknown): string {
-  return (cause instanceof Error ? cause.message : String(cause)).split('\n')[0] ?? '';
+  const line = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0] ?? '';
+  return line.replace(/^\/onnxruntime_src\/.* was false\. /, '');
 }
 
 function entries<K extends string, V>(record: Readonly<Record<K, V>>): [K, V][] {

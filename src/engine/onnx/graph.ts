@@ -49,7 +49,17 @@ interface BackwardOpAttributes {
   Sigmoid: Record<never, never>;
 }
 
-export type OpAttributes = ProgramOpAttributes & BackwardOpAttributes;
+/** Attributes of the operators that others are rewritten into for a device that lacks them. */
+interface LoweredOpAttributes {
+  /** alpha * a @ b of two matrices, either transposed. */
+  Gemm: { transA: 0 | 1; transB: 0 | 1; alpha: number };
+  MatMul: Record<never, never>;
+  ReduceMean: { axes: readonly number[]; keepdims: 0 | 1 };
+  Reciprocal: Record<never, never>;
+  Sqrt: Record<never, never>;
+}
+
+export type OpAttributes = ProgramOpAttributes & BackwardOpAttributes & LoweredOpAttributes;
 
 export type ProgramOp = keyof ProgramOpAttributes;
 
@@ -92,6 +102,7 @@ export class Graph {
   /** By the output that each is for. */
   readonly customGradients = new Map<Value, CustomGradient>();
   readonly outputs: { readonly name: string; readonly value: Value }[] = [];
+  readonly #known = new Map<string, Value>();
   #count = 0;
 
   input(name: string, type: ElementType, shape: readonly Dim[]): Value {
@@ -108,10 +119,9 @@ export class Graph {
     return value;
   }
 
+  /** The same value for the same numbers: ONNX Runtime takes time for every constant. */
   int64(data: readonly number[]): Value {
-    const value: Value = { name: this.#fresh('shape'), type: 'int64', shape: [data.length] };
-    this.constants.push({ value, kind: 'int64', data });
-    return value;
+    return this.#constant(`int64 ${data.join()}`, () => ({ value: { name: this.#fresh('shape'), type: 'int64', shape: [data.length] }, kind: 'int64', data }));
   }
 
   /** What an int64 constant of this graph holds. */
@@ -122,9 +132,7 @@ export class Graph {
   }
 
   scalar(data: number): Value {
-    const value: Value = { name: this.#fresh('scalar'), type: 'float32', shape: [] };
-    this.constants.push({ value, kind: 'float32', data: [data] });
-    return value;
+    return this.#constant(`float32 ${data}`, () => ({ value: { name: this.#fresh('scalar'), type: 'float32', shape: [] }, kind: 'float32', data: [data] }));
   }
 
   /** Adds a node; `outputs` gives each output's type and shape. */
@@ -142,6 +150,15 @@ export class Graph {
   /** Names a value as a result of the graph. */
   output(name: string, value: Value): void {
     this.outputs.push({ name, value });
+  }
+
+  #constant(key: string, make: () => Constant): Value {
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const constant = make();
+    this.constants.push(constant);
+    this.#known.set(key, constant.value);
+    return constant.value;
   }
 
   #fresh(stem: string): string {
