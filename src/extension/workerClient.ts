@@ -80,7 +80,8 @@ export class WorkerClient {
         listener.dispose();
       }
     }).catch((error: unknown) => {
-      throw source.token.isCancellationRequested ? new CancelledError() : error;
+      // A job's own sentence says what has been kept; one that was ended has none.
+      throw source.token.isCancellationRequested && !(error instanceof CancelledError) ? new CancelledError() : error;
     });
     const cancelledBeforeItStarted = new Promise<never>((_resolve, reject) => {
       source.token.onCancellationRequested(() => {
