@@ -60,13 +60,13 @@ describeWithWebGpu('the llama fixture on a GPU', () => {
       for (let step = 0; step < 4; step++) {
         const { loss, gradients: byParameter } = await gradients.compute(parameters, batchOf(2), 0);
         found.push(loss);
-        ({ parameters, state } = updateAdamW(parameters, byParameter, state, 3e-3, defaultAdamW));
+        ({ parameters, state } = updateAdamW(parameters, byParameter, state, 2e-2, defaultAdamW));
       }
       await gradients.dispose();
       return found;
     };
     const [onGpu, onCpu] = [await losses(webgpu), await losses(engine)];
-    expect(onCpu.at(-1)!).toBeLessThan(onCpu[0]! / 2);
+    expect(onCpu.at(-1)!).toBeLessThan(0.9 * onCpu[0]!);
     onGpu.forEach((loss, step) => expect(Math.abs(loss / onCpu[step]! - 1), `step ${step}`).toBeLessThan(1e-4));
   });
 });
