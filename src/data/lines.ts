@@ -25,7 +25,8 @@ export type Line =
 /** Told now and then how many bytes of a file, as it lies on the disk, have been read. */
 export type OnBytes = (read: number) => void;
 
-const DATA_FILE = /\.jsonl(\.gz)?$/i;
+/** What the name of a data file ends with. */
+export const DATA_FILE = /\.jsonl(\.gz)?$/i;
 const NEWLINE = 0x0a;
 
 /** What a data file is called without its folder and ending: `allnli` for `data/allnli.jsonl.gz`. */

@@ -3,9 +3,10 @@ import { throwIfCancelled } from '../errors.ts';
 import { type CodeLanguage, codeLanguages } from './grammars.ts';
 import { contextOf, type MineContext, type MineOptions } from './mine/context.ts';
 import { PackageTurn } from './mine/package-turn.ts';
+import type { MinedRows } from './mine/rows.ts';
 import { type MinedTriplet, type MineKind, mineKinds } from './mine/triplet.ts';
 import { findPackages, type SourcePackage } from './packages.ts';
-import { walkSources } from './walk.ts';
+import { type Skipped, walkSources } from './walk.ts';
 
 /** One step. `files` is known from the first step on; counts never shrink. */
 export interface MineProgress {
@@ -45,29 +46,53 @@ const DEPENDENCY_SHARE = 0.1;
  * documentation, the title of its test, the message of the commit that made it what it is, or its name and parameters in
  * words; the positive is the function without its documentation; negatives are the functions of the same package that
  * the query's words fit best and that are no answer. No query and no body comes twice. Packages take turns in an order
- * that the seed decides, the workspace first, until the limit is reached or every file is read. For given files and seed
+ * that the seed decides, workspaces first, until the limit is reached or every file is read. For given files and seed
  * the result is always the same.
  *
+ * @param workspaces one folder or several
  * @throws NOT_FOUND, CANCELLED
  */
-export async function* mine(workspace: string, options: MineOptions): AsyncGenerator<MineProgress, MineResult> {
-  const { layout = 'workspace', signal } = options;
+export async function* mine(workspaces: string | readonly string[], options: MineOptions): AsyncGenerator<MineProgress, MineResult> {
+  const sources = new Map<string, SourcePackage>();
+  for (const workspace of [workspaces].flat()) {
+    for (const source of await findPackages(workspace, options.dependencies, options.signal)) {
+      if (!sources.has(source.directory)) sources.set(source.directory, source);
+    }
+  }
+  const { rows, skipped, ...counts } = yield* mineSources([...sources.values()], options);
+  const split = rows.split(skipped);
+  return { ...split, found: foundRows(split), ...counts, skipped: skipped.counts };
+}
+
+/** What `mineSources` found, before rows whose texts are also held out are taken out of those to train on. */
+export interface MinedSources extends Pick<MineResult, 'packages' | 'filesDone' | 'files'> {
+  readonly rows: MinedRows;
+  readonly skipped: Skipped;
+}
+
+/** Mines given packages, as `mine` does. Throws CANCELLED. */
+export async function* mineSources(sources: readonly SourcePackage[], options: MineOptions): AsyncGenerator<MineProgress, MinedSources> {
+  const { signal } = options;
   const context = contextOf(options);
   const { random, skipped, rows } = context;
   const { limit } = context.options;
   const queues: Queue[] = [];
-  for (const source of await findPackages(workspace, layout, signal)) queues.push(await list(source, context));
+  for (const source of sources) queues.push(await list(source, context));
   const files = queues.reduce((sum, { paths }) => sum + paths.length, 0);
   let filesDone = 0;
   const progress = (): MineProgress => ({ filesDone, files, triplets: rows.count });
   yield progress();
   const own = queues.filter(({ source }) => source.own);
   const order = [...own, ...random.shuffle(queues.filter(({ source }) => !source.own))];
+  const shareOf = (source: SourcePackage): number => {
+    if (queues.length === 1) return limit;
+    return Math.ceil(limit * (source.own ? OWN_SHARE / own.length : DEPENDENCY_SHARE));
+  };
   const unfinished = (): Queue[] => order.filter(({ next, paths }) => next < paths.length);
   for (let round = unfinished(); round.length > 0 && rows.count < limit; round = unfinished()) {
     for (const queue of round) {
       if (rows.count >= limit) break;
-      const turn = new PackageTurn(queue.source, context, Math.ceil(limit * (queue.source.own ? OWN_SHARE : DEPENDENCY_SHARE)));
+      const turn = new PackageTurn(queue.source, context, shareOf(queue.source));
       while (queue.next < queue.paths.length && !turn.isFull) {
         throwIfCancelled(signal);
         await turn.read(queue.paths[queue.next++] as string);
@@ -77,9 +102,8 @@ export async function* mine(workspace: string, options: MineOptions): AsyncGener
       for await (const _ of turn.pair()) yield progress();
     }
   }
-  const split = rows.split(skipped);
   yield progress();
-  return { ...split, found: foundRows(split), packages: queues.length, filesDone, files, skipped: skipped.counts };
+  return { rows, skipped, packages: queues.length, filesDone, files };
 }
 
 const PROGRESS_EVERY = 20;
@@ -99,8 +123,11 @@ async function list(source: SourcePackage, { options: { languages, signal }, ski
   return { source, paths: random.shuffle(paths), next: 0 };
 }
 
-function foundRows({ triplets, heldOut }: Pick<MineResult, 'triplets' | 'heldOut'>): FoundRows[] {
-  const count = (rows: readonly MinedTriplet[], kind: MineKind, language: CodeLanguage): number =>
+type RowKind = Pick<MinedTriplet, 'kind' | 'language'>;
+
+/** How many rows there are of each kind and language. */
+export function foundRows({ triplets, heldOut }: { readonly triplets: readonly RowKind[]; readonly heldOut: readonly RowKind[] }): FoundRows[] {
+  const count = (rows: readonly RowKind[], kind: MineKind, language: CodeLanguage): number =>
     rows.reduce((sum, row) => sum + (row.kind === kind && row.language === language ? 1 : 0), 0);
   return mineKinds
     .flatMap((kind) => codeLanguages.map((language) => ({ kind, language, count: count(triplets, kind, language), heldOut: count(heldOut, kind, language) })))

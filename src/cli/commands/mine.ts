@@ -3,16 +3,20 @@ import { dirname, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { codeLanguages, type CodeLanguage } from '../../data/grammars.ts';
 import { mine, type MineProgress, type MineResult } from '../../data/mine.ts';
+import type { MineOptions } from '../../data/mine/context.ts';
 import { functionHashes } from '../../data/mine/exclude.ts';
 import { mineKinds, type MineKind, writeTriplets } from '../../data/mine/triplet.ts';
 import { errors } from '../../errors.ts';
 import { reason } from '../../files.ts';
 import { decimal, named, reportOptions, wholeNumber, type ReportOptions } from '../options.ts';
-import { print, printJson, table } from '../output.ts';
+import { print, printJson } from '../output.ts';
 import { ProgressLine, showSteps } from '../progress.ts';
+import { minePackages, type PackagesOptions } from './mine-packages.ts';
+import { foundTable, reasonsOf } from './mine-report.ts';
 
-interface MineCommandOptions extends ReportOptions {
-  readonly workspace: string;
+interface MineCommandOptions extends ReportOptions, Omit<PackagesOptions, 'packages'> {
+  readonly workspace?: string;
+  readonly packages?: string;
   readonly out: string;
   readonly heldOut?: string;
   readonly heldOutShare: number;
@@ -20,7 +24,6 @@ interface MineCommandOptions extends ReportOptions {
   readonly languages: readonly CodeLanguage[];
   readonly negatives: number;
   readonly excludeFunctions?: readonly string[];
-  readonly packages?: true;
   readonly dependencies: boolean;
   readonly keepNames?: true;
   readonly limit: number;
@@ -29,38 +32,59 @@ interface MineCommandOptions extends ReportOptions {
 }
 
 const MOST_NEGATIVES = 64;
+const MOST_ROWS = 10_000_000;
 
-/** `l3prune mine`: training rows from the user's own code. */
+/** `l3prune mine`: training rows from the user's own code, or from published packages. */
 export function mineCommand(signal: AbortSignal): Command {
-  return reportOptions(new Command('mine').description("make training rows from a workspace's own code and its installed packages"))
-    .requiredOption('--workspace <dir>', 'the folder to read; nothing in it is run or changed', named)
-    .requiredOption('--out <file>', 'the .jsonl file to write', named)
-    .option('--held-out <file>', 'a second file, for the rows of files that --out has none of', named)
-    .option('--held-out-share <share>', 'the share of the files whose rows are held out', share, 0.1)
+  return reportOptions(new Command('mine').description("make training rows from a workspace's own code and its installed packages, or from published ones"))
+    .argument('[folders...]', 'workspaces to read; nothing in them is run or changed')
+    .option('--workspace <dir>', 'the same, for one', named)
+    .option('--packages <file>', 'mine packages of PyPI and npm instead: the file names one a line, as pypi:NAME or npm:NAME', named)
+    .requiredOption('--out <path>', 'the .jsonl file to write; of packages, the folder', named)
+    .option('--held-out <file>', 'a second file, for the rows of source files that --out has none of', named)
+    .option('--held-out-share <share>', 'the share of the source files whose rows are held out', share, 0.1)
     .option('--kinds <kinds>', `what makes a pair: ${mineKinds.join(', ')}`, oneOrMoreOf(mineKinds), [...mineKinds])
     .option('--languages <languages>', `which code is read: ${codeLanguages.join(', ')}`, oneOrMoreOf(codeLanguages), [...codeLanguages])
     .option('--negatives <n>', 'hard negatives a row, by BM25', wholeNumber(0, MOST_NEGATIVES), 1)
-    .option('--exclude-functions <files...>', 'leave out functions whose body stands in these .jsonl files, as code or positive')
-    .option('--packages', 'the folder holds downloaded packages, and is no repository')
+    .option('--exclude-functions <paths...>', 'leave out functions whose body stands in these .jsonl files, as code or positive, or in these folders of source files')
+    .option('--exclude-packages <files...>', 'never fetch the packages that these files name, nor keep copies of them in others')
     .option('--no-dependencies', 'leave out what is installed in node_modules')
     .option('--keep-names', "leave a function's name in its code where the query is made of it")
-    .option('--limit <n>', 'stop at so many rows', wholeNumber(1, 10_000_000), 10_000)
+    .option('--limit <n>', 'stop at so many rows', wholeNumber(1, MOST_ROWS), 10_000)
+    .option('--package-limit <n>', 'with --packages: rows of one package, at most', wholeNumber(1, MOST_ROWS), 3000)
     .option('--seed <seed>', 'of the order in which packages and files are read, and of the split', wholeNumber(0, Number.MAX_SAFE_INTEGER), 42)
-    .option('--force', 'replace files that are already there')
-    .action(async (options: MineCommandOptions) => run(options, signal));
+    .option('--force', 'replace what is already there')
+    .action(async (folders: readonly string[], options: MineCommandOptions) => run(folders, options, signal));
 }
 
-async function run(options: MineCommandOptions, signal: AbortSignal): Promise<void> {
-  const { workspace, out, heldOut, kinds, languages, negatives, keepNames = false, limit, seed, force } = options;
+async function run(folders: readonly string[], options: MineCommandOptions, signal: AbortSignal): Promise<void> {
+  const { packages, workspace } = options;
+  const workspaces = workspace === undefined ? folders : [workspace, ...folders];
+  if (packages !== undefined && (workspaces.length > 0 || options.heldOut !== undefined))
+    throw errors.usage('--packages goes without folders and without --held-out: its held-out rows lie in a folder of --out.');
+  if (packages === undefined && workspaces.length === 0) throw errors.usage('Name a folder to mine, or a list of packages with --packages.');
+  if (packages === undefined && options.excludePackages !== undefined) throw errors.usage('--exclude-packages is for --packages alone.');
+  const { seed, kinds, languages, negatives, keepNames = false, heldOutShare } = options;
+  const settings = { seed, kinds, languages, negatives, keepNames, heldOutShare, signal };
+  const excluding = async (): Promise<ReadonlySet<string>> => functionHashes(options.excludeFunctions ?? [], signal);
+  if (packages !== undefined) await minePackages({ ...options, packages }, { ...settings, exclude: await excluding() });
+  else await mineWorkspaces(workspaces, options, settings, excluding);
+}
+
+async function mineWorkspaces(
+  workspaces: readonly string[],
+  options: MineCommandOptions,
+  settings: Omit<MineOptions, 'limit'>,
+  excluding: () => Promise<ReadonlySet<string>>,
+): Promise<void> {
+  const { out, heldOut, limit, force, dependencies } = options;
   const files = heldOut === undefined ? [out] : [out, heldOut];
   if (heldOut !== undefined && resolve(out) === resolve(heldOut)) throw errors.usage('--out and --held-out name the same file: name two.');
   for (const file of files) await checkFileTarget(file, force);
-  const exclude = await functionHashes(options.excludeFunctions ?? [], signal);
-  const layout = options.packages ? 'packages' : options.dependencies ? 'workspace' : 'workspace-only';
-  const heldOutShare = heldOut === undefined ? 0 : options.heldOutShare;
-  const mining = mine(workspace, { seed, limit, kinds, languages, negatives, heldOutShare, layout, exclude, keepNames, signal });
+  const split = heldOut === undefined ? { heldOutShare: 0 } : {};
+  const mining = mine(workspaces, { ...settings, ...split, limit, dependencies, exclude: await excluding() });
   const mined = await showMining(mining, new ProgressLine());
-  if (mined.triplets.length === 0) throw errors.badData(nothingFound(workspace, mined));
+  if (mined.triplets.length === 0) throw errors.badData(nothingFound(workspaces.join(', '), mined));
   for (const file of files) await makeFolder(file);
   await writeTriplets(out, mined.triplets);
   if (heldOut !== undefined) await writeTriplets(heldOut, mined.heldOut);
@@ -111,21 +135,8 @@ export function showMining(running: AsyncGenerator<MineProgress, MineResult>, li
 
 /** What a mining found by kind and language, and what it left out and why. */
 export function describeMined({ triplets, heldOut, found, packages, filesDone, files, skipped }: MineResult): string {
-  const kinds = mineKinds.filter((kind) => found.some((each) => each.kind === kind));
-  const languages = codeLanguages.filter((language) => found.some((each) => each.language === language));
-  const count = (rows: MineResult['found']): string => {
-    const held = rows.reduce((sum, each) => sum + each.heldOut, 0);
-    const all = rows.reduce((sum, each) => sum + each.count, 0);
-    return held === 0 ? String(all) : `${all} + ${held}`;
-  };
-  const rowOf = (name: string, rows: MineResult['found']): string[] => [name, ...kinds.map((kind) => count(rows.filter((each) => each.kind === kind))), count(rows)];
-  const reasons = reasonsOf(skipped);
   const held = heldOut.length === 0 ? '' : ` and ${heldOut.length} held out`;
-  return (
-    `${triplets.length} rows${held} from ${filesDone} of ${files} files in ${packages} packages\n` +
-    table([['', ...kinds, 'all'], ...languages.map((language) => rowOf(language, found.filter((each) => each.language === language))), rowOf('all', found)]) +
-    (reasons.length === 0 ? '' : `left out: ${reasons.join(', ')}\n`)
-  );
+  return `${triplets.length} rows${held} from ${filesDone} of ${files} files in ${packages} packages\n${foundTable(found, skipped)}`;
 }
 
 /** Why there is no row, with the three reasons that most was left out for. */
@@ -134,10 +145,4 @@ function nothingFound(workspace: string, { skipped, heldOut }: MineResult): stri
   const left = reasons.length === 0 ? '' : ` (left out: ${reasons.join(', ')})`;
   const what = heldOut.length > 0 ? `gave ${heldOut.length} rows and all of them are held out` : 'has no function with a query and another function beside it';
   return `${workspace} ${what}${left}; nothing was written.`;
-}
-
-function reasonsOf(skipped: MineResult['skipped']): string[] {
-  return Object.entries(skipped)
-    .sort((a, b) => b[1] - a[1])
-    .map(([reason, count]) => `${count} ${reason}`);
 }

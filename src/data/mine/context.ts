@@ -1,6 +1,6 @@
 import { Random } from '../../random.ts';
 import { type CodeLanguage, codeLanguages } from '../grammars.ts';
-import type { PackageLayout, SourcePackage } from '../packages.ts';
+import type { SourcePackage } from '../packages.ts';
 import { Skipped } from '../walk.ts';
 import { MinedRows } from './rows.ts';
 import { type Side, sideOf } from './split.ts';
@@ -18,8 +18,8 @@ export interface MineOptions {
   readonly negatives?: number;
   /** Of the files whose rows are held out, 0 to 1; 0 where left out. */
   readonly heldOutShare?: number;
-  /** `workspace` where left out. */
-  readonly layout?: PackageLayout;
+  /** Whether what is installed in a workspace is mined with it; true where left out. */
+  readonly dependencies?: boolean;
   /** Hashes (`normalizedFunctionHash`) of functions that stand in no row. */
   readonly exclude?: ReadonlySet<string>;
   /** Leaves a function's name in the code of a row whose query is that name. */
@@ -29,7 +29,7 @@ export interface MineOptions {
 
 /** What options mean, and what all packages share. */
 export interface MineContext {
-  readonly options: Required<Omit<MineOptions, 'signal' | 'layout'>> & Pick<MineOptions, 'signal'>;
+  readonly options: Required<Omit<MineOptions, 'signal' | 'dependencies'>> & Pick<MineOptions, 'signal'>;
   readonly random: Random;
   readonly skipped: Skipped;
   readonly rows: MinedRows;

@@ -87,9 +87,16 @@ export class PackageTurn {
     if (read.problem !== undefined) return skipped.add(read.problem);
     if (withTests) this.#tests.push(...testCases(read, relative, language));
     if (isOfTests) return;
-    for (const chunk of read.functions) {
-      if (isTest(chunk) || isInTestModule(chunk)) skipped.add('test function');
-      else if (options.languages.includes(chunk.language)) this.#consider(chunk);
+    const candidates = read.functions.filter((chunk) => {
+      const isOfTest = isTest(chunk) || isInTestModule(chunk);
+      if (isOfTest) skipped.add('test function');
+      return !isOfTest && options.languages.includes(chunk.language);
+    });
+    const hashes = new Map(candidates.filter(isLongEnough).map((chunk) => [chunk, normalizedFunctionHash(chunk.code, chunk.language)]));
+    const excluded = [...hashes].flatMap(([chunk, hash]) => (options.exclude.has(hash) ? [chunk] : []));
+    for (const chunk of candidates) {
+      if (excluded.some((other) => overlaps(chunk, other))) skipped.add('excluded function');
+      else this.#consider(chunk, hashes.get(chunk));
     }
   }
 
@@ -136,15 +143,13 @@ export class PackageTurn {
   }
 
   /** Sorts out what can be neither positive nor negative; each body counts once. */
-  #consider(chunk: FunctionChunk): void {
+  #consider(chunk: FunctionChunk, hash: string | undefined): void {
     const { options, skipped, rows } = this.#context;
     this.#functions.push(chunk);
     this.#characters += chunk.code.length;
-    if (chunk.bodyLines < MIN_BODY_LINES) return skipped.add('body too short');
+    if (hash === undefined) return skipped.add('body too short');
     if (chunk.code.length > MAX_CODE_CHARACTERS || chunk.code.split('\n').length > MAX_CODE_LINES) return skipped.add('body too long');
     if (holdsSecret(chunk.code) || holdsSecret(chunk.comment?.text ?? '')) return skipped.add('looks like a secret');
-    const hash = normalizedFunctionHash(chunk.code, chunk.language);
-    if (options.exclude.has(hash)) return skipped.add('excluded function');
     const side = this.#context.sideOf(this.#source, chunk.path);
     if (!rows.isNewBody(hash, side)) return skipped.add('same body seen before');
     this.#origins.set(chunk, { side, hash });
@@ -235,6 +240,15 @@ export class PackageTurn {
     }
     return finders;
   }
+}
+
+function isLongEnough({ bodyLines }: FunctionChunk): boolean {
+  return bodyLines >= MIN_BODY_LINES;
+}
+
+/** Whether one function of a file stands in the other, or is it. */
+function overlaps(a: FunctionChunk, b: FunctionChunk): boolean {
+  return a.startLine <= b.endLine && b.startLine <= a.endLine;
 }
 
 /** What a file has to hold for a function of it to be documented, where that is one text; for the rest, nothing. */

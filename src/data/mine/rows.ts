@@ -35,6 +35,11 @@ export class MinedRows {
     this.#rows.push(row);
   }
 
+  /** As they were found. */
+  get all(): readonly MinedRow[] {
+    return this.#rows;
+  }
+
   /** The rows of both sides; what of the training rows turned up among what is held out is left out and counted. */
   split(skipped: Skipped): { triplets: MinedTriplet[]; heldOut: MinedTriplet[] } {
     const triplets: MinedTriplet[] = [];

@@ -50,12 +50,13 @@ const ROWS_A_WRITE = 1000;
 export async function writeTriplets(file: string, triplets: readonly MinedTriplet[]): Promise<void> {
   await writeFileAtomically(file, async (handle) => {
     for (let start = 0; start < triplets.length; start += ROWS_A_WRITE) {
-      await handle.appendFile(triplets.slice(start, start + ROWS_A_WRITE).map(toLine).join(''));
+      await handle.appendFile(triplets.slice(start, start + ROWS_A_WRITE).map(tripletLine).join(''));
     }
   });
 }
 
-function toLine({ query, positive, negatives, ...rest }: MinedTriplet): string {
+/** One row of a data file. */
+export function tripletLine({ query, positive, negatives, ...rest }: MinedTriplet): string {
   const negative = negatives.length === 1 ? negatives[0] : negatives;
   return `${JSON.stringify({ query, positive, ...(negatives.length > 0 && { negative }), ...rest })}\n`;
 }

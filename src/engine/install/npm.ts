@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errors } from '../../errors.ts';
+import { npmReason } from '../../npm.ts';
 import { runToEnd } from '../../process.ts';
 import { tensorflowPackages, type TensorFlowVariant } from '../tensorflow/location.ts';
 import { gpuPackageIntegrity, headersPackage, packageVersion } from './recipe.ts';
@@ -36,14 +37,4 @@ export async function installPackage(variant: TensorFlowVariant, folder: string,
 async function npm(args: readonly string[], folder: string, signal: AbortSignal | undefined): Promise<void> {
   const { code, output } = await runToEnd(['npm', ...args], { cwd: folder, signal });
   if (code !== 0) throw errors.installFailed(`npm could not install TensorFlow.js: ${npmReason(output)}.`);
-}
-
-/** npm's first word about what went wrong that is more than a code. */
-function npmReason(output: string): string {
-  const lines = output
-    .split(/\r?\n/)
-    .filter((line) => /^npm (error|ERR!)/.test(line))
-    .map((line) => line.replace(/^npm (error|ERR!)\s*/, '').trim());
-  const line = lines.find((candidate) => candidate.includes(' ') && !/^(code|errno|syscall|A complete log)\b/.test(candidate)) ?? 'it gave no reason';
-  return line.replace(/\.$/, '').slice(0, 300);
 }
