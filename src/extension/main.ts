@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { CheckpointsTree } from './checkpointsTree.ts';
 import { Disposable } from './disposable.ts';
+import { EngineCommands } from './engineCommands.ts';
 import { PrunePanel } from './panel.ts';
 import { PruneCommand } from './pruneCommand.ts';
 import { WorkerClient } from './workerClient.ts';
@@ -27,6 +28,7 @@ class L3PruneExtension extends Disposable {
       }),
     );
     const prune = this._register(new PruneCommand({ worker, panel, log, onCheckpoints: () => tree.refresh() }));
+    this._register(new EngineCommands({ worker, log }));
     this._register(vscode.commands.registerCommand('l3prune.showPanel', () => panel.show()));
     this._register(vscode.commands.registerCommand('l3prune.openLog', () => log.show()));
     this._register(
@@ -44,8 +46,10 @@ function workerEnvironment(): Record<string, string> {
   const settings = vscode.workspace.getConfiguration('l3prune');
   const home = settings.get<string>('home', '').trim();
   const threads = settings.get<number>('threads', 0);
+  const engine = settings.get<string>('engine', '').trim();
   return {
     ...(home === '' ? {} : { L3PRUNE_HOME: home }),
     ...(threads > 0 ? { L3PRUNE_THREADS: String(threads) } : {}),
+    ...(engine === '' ? {} : { L3PRUNE_ENGINE: engine }),
   };
 }

@@ -1,10 +1,11 @@
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { CancelledError, describeError, errors } from '../errors.ts';
+import { errors } from '../errors.ts';
 import { formatDuration } from '../format.ts';
 import type { RunView } from '../protocol/panel.ts';
 import { jobProgress, pruneModel, type PruneJob, type PruneJobResult } from '../protocol/prune.ts';
 import { Disposable } from './disposable.ts';
+import { logFailure, showFailure } from './failure.ts';
 import type { PrunePanel } from './panel.ts';
 import { askPruneJob, defaultData, defaultDepths, defaultModel, defaultSettings } from './pruneQuestions.ts';
 import { PruneRun } from './pruneRun.ts';
@@ -44,7 +45,7 @@ export class PruneCommand extends Disposable {
     if (this.run?.isRunning) return this.refuse(given);
     if (given === undefined) {
       const job = await askPruneJob();
-      if (job) await this.start(job).catch((error: unknown) => this.report(error));
+      if (job) await this.start(job).catch((error: unknown) => showFailure(error, this.parts.log));
       return undefined;
     }
     // Loaded when it is needed: activation pays for nothing that most windows never use.
@@ -74,22 +75,13 @@ export class PruneCommand extends Disposable {
       for (const { path: written } of result.checkpoints) log.info(`Wrote ${written}`);
       return result;
     } catch (error) {
-      const { code, message } = describeError(error);
-      if (error instanceof CancelledError) log.info('Cancelled.');
-      else log.error(`${message} (${code})`);
+      logFailure(error, log);
       throw error;
     } finally {
       listener.dispose();
       // A run that failed or was cancelled may have written some.
       this.parts.onCheckpoints();
     }
-  }
-
-  private async report(error: unknown): Promise<void> {
-    if (error instanceof CancelledError) return;
-    const { code, message } = describeError(error);
-    const openLog = 'Open Log';
-    if ((await vscode.window.showErrorMessage(`${message} (${code})`, openLog)) === openLog) this.parts.log.show();
   }
 }
 

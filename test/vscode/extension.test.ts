@@ -2,11 +2,15 @@
  * The extension as people have it: the VSIX of `dist/` as it is built, installed in a real VS Code, and driven in a browser.
  */
 import { execFile } from 'node:child_process';
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { tensorflowFolder } from '../../src/engine/tensorflow/location.ts';
+import { installed, tensorflowHome } from '../engine/tensorflow-engine.ts';
+import { waitingNpm, workingTools, writeTools } from '../engine/tools.ts';
 import { skipBecause } from '../skips.ts';
 import { findVsCode, type VsCode } from './install.ts';
 import { startServer, type Server } from './server.ts';
@@ -20,6 +24,9 @@ const home = path.join(state, 'data');
 const model = path.join(workspace, 'tiny-llama');
 const triplets = path.join(workspace, 'triplets.jsonl');
 const manyTriplets = path.join(workspace, 'many.jsonl');
+/** Programs that install nothing lie here; npm never ends, and says by a file that it runs. */
+const programs = path.join(state, 'programs');
+const npmRuns = path.join(state, 'npm.pid');
 const longTriplets = path.join(workspace, 'long.jsonl');
 
 /** The ways to call the command with an object are agents, tasks and keybindings; a test has keybindings. */
@@ -41,10 +48,11 @@ describe.skipIf('missing' in found)('L3Prune in a real VS Code', () => {
     await mkdir(workspace, { recursive: true });
     await cp(path.join(root, 'test', 'fixtures', 'llama', 'model'), model, { recursive: true });
     await cp(path.join(root, 'test', 'vscode', 'fixtures', 'triplets.jsonl'), triplets);
+    await writeTools(programs, { ...workingTools, npm: waitingNpm(npmRuns) });
     await writeFile(manyTriplets, madeUpTriplets(8 * 64, 4));
     await writeFile(longTriplets, madeUpTriplets(100 * 32, 60));
     await promisify(execFile)(process.execPath, [path.join(root, 'scripts', 'package.mjs'), '--skip-build', '--out', vsix]);
-    server = await startServer(code, { state: path.join(state, 'server'), vsix, folder: workspace, settings: { 'l3prune.home': home }, keybindings });
+    server = await startServer(code, { state: path.join(state, 'server'), vsix, folder: workspace, settings: { 'l3prune.home': home }, keybindings, programs });
     workbench = await Workbench.open(code.chromium, server.url);
   });
 
@@ -157,6 +165,29 @@ describe.skipIf('missing' in found)('L3Prune in a real VS Code', () => {
     await workbench.page.keyboard.press('Enter');
     await workbench.panel().locator('.status.cancelled').waitFor();
     await expect.poll(() => workbench.treeRows().count()).toBe(3);
+  });
+
+  it('installs TensorFlow when that is asked for, and cancels it from the notification', async () => {
+    await workbench.command('L3Prune: Install TensorFlow Engine');
+    await workbench.choose('On the CPU');
+    const notification = workbench.notification('Installing TensorFlow');
+    await expect.poll(() => existsSync(npmRuns), { timeout: 20_000 }).toBe(true);
+    await notification.getByText('installing @tensorflow/tfjs-node with npm').waitFor();
+    await screenshot('installing');
+    await notification.getByRole('button', { name: 'Cancel' }).click();
+    await notification.waitFor({ state: 'detached' });
+    await expect.poll(() => readdir(path.join(home, 'engines')), { timeout: 2_000 }).toEqual([]);
+  });
+
+  it.skipIf(installed === undefined)('says what TensorFlow is installed, and removes it', async () => {
+    const place = tensorflowFolder(home);
+    await symlink(tensorflowFolder(tensorflowHome), place);
+    await workbench.command('L3Prune: Install TensorFlow Engine');
+    await workbench.choose('On the CPU');
+    await workbench.notification(/TensorFlow 2\.\S+ works: \S+ GB in/).waitFor({ timeout: 60_000 });
+    await workbench.command('L3Prune: Remove TensorFlow Engine');
+    await workbench.notification('TensorFlow was removed from').waitFor();
+    expect(existsSync(place)).toBe(false);
   });
 
   it('says in a sentence with a code what failed, and offers the log', async () => {

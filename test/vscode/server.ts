@@ -27,8 +27,11 @@ export interface ServerOptions {
   readonly state: string;
   readonly vsix: string;
   readonly folder: string;
+  /** Of the machine: VS Code takes machine-scoped settings of a server from nowhere else. */
   readonly settings: Readonly<Record<string, unknown>>;
   readonly keybindings: readonly unknown[];
+  /** A folder whose programs are found before the machine's own. */
+  readonly programs: string;
 }
 
 export interface Server {
@@ -46,8 +49,12 @@ export async function startServer(code: VsCode, options: ServerOptions): Promise
   const { state, folder } = options;
   await rm(state, { recursive: true, force: true });
   const user = path.join(state, 'user', 'User');
-  for (const made of [user, path.join(state, 'home')]) await mkdir(made, { recursive: true });
-  await writeFile(path.join(user, 'settings.json'), JSON.stringify({ ...quietSettings, ...options.settings }));
+  const machine = path.join(state, 'user', 'Machine');
+  for (const made of [user, machine, path.join(state, 'home')]) await mkdir(made, { recursive: true });
+  await writeFile(path.join(user, 'settings.json'), JSON.stringify(quietSettings));
+  await writeFile(path.join(machine, 'settings.json'), JSON.stringify(options.settings));
+  // Extensions get the PATH of a login shell, not the server's.
+  await writeFile(path.join(state, 'home', '.profile'), `export PATH="${options.programs}:$PATH"\n`);
   await writeFile(path.join(user, 'keybindings.json'), JSON.stringify(options.keybindings));
   await writeFile(path.join(state, 'config.yaml'), 'cert: false\n');
   const folders = ['--config', path.join(state, 'config.yaml'), '--user-data-dir', path.join(state, 'user'), '--extensions-dir', path.join(state, 'ext')];
@@ -138,7 +145,7 @@ function listening(server: ChildProcess): Promise<void> {
 /** The server must take neither this test's npm nor an outer VS Code for its own. */
 function serverEnvironment(home: string): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !/^(VSCODE_|npm_|VITEST|NODE_OPTIONS|L3PRUNE_)/.test(name));
-  return { ...Object.fromEntries(kept), HOME: home, EXTENSIONS_GALLERY: '{}' };
+  return { ...Object.fromEntries(kept), HOME: home, SHELL: '/bin/bash', EXTENSIONS_GALLERY: '{}' };
 }
 
 async function freePort(): Promise<number> {
