@@ -3,22 +3,22 @@ import { mine } from '../data/mine.ts';
 import { minedTriplets } from '../data/mine/triplet.ts';
 import type { TripletSet } from '../data/triplet.ts';
 import { errors } from '../errors.ts';
-import { openModel } from '../models/open.ts';
 import type { ByteProgress, Checkpoint } from '../models/types.ts';
-import { onnxEngine } from '../engine/onnx/engine.ts';
+import type { EngineChoice } from '../engine/select.ts';
 import { defaultSettings } from './checkpoint-settings.ts';
 import type { CheckpointEncoderSettings } from './manifest.ts';
 import { calibrateAt, defaultCalibration } from './measure-calibration.ts';
-import { loadTriplets, mostBatches, profileRequestFor } from './inputs.ts';
-import type { CheckpointSummary, Depth, JobProgress, PruneJob, PruneJobResult } from './job.ts';
+import { loadTriplets, mostBatches, openModelFor, profileRequestFor } from './inputs.ts';
+import type { CheckpointSummary, JobProgress, PruneJob, PruneJobResult } from './job.ts';
 import { profile, type ProfileRequest } from './profile.ts';
-import { layersToKeep, pruneCheckpoint } from './prune.ts';
+import { depthName, layersToKeep, pruneCheckpoint } from './prune.ts';
 import { ProgressQueue } from './progress-queue.ts';
 
 export interface PruneJobContext {
   readonly home: string;
   readonly signal: AbortSignal;
-  readonly threads?: number;
+  readonly threads?: number | undefined;
+  readonly engine?: EngineChoice | undefined;
 }
 
 /**
@@ -26,15 +26,15 @@ export interface PruneJobContext {
  * into the data home, under a folder named after the model and the moment. Yields progress; obeys the signal between two
  * runs of the engine. What has been written when it fails or is cancelled stays.
  *
- * Errors: those of `openModel`, `profile` and `pruneCheckpoint`.
+ * Errors: those of `openModelFor`, `profile` and `pruneCheckpoint`.
  */
-export async function* runPruneJob(job: PruneJob, { home, signal, threads }: PruneJobContext): AsyncGenerator<JobProgress, PruneJobResult> {
+export async function* runPruneJob(job: PruneJob, { home, signal, threads, engine: choice }: PruneJobContext): AsyncGenerator<JobProgress, PruneJobResult> {
   if (job.depths.length === 0) throw errors.usage('Say how deep to cut: small, large, a count of layers or a percentage.');
-  const model = new ProgressQueue<JobProgress, Awaited<ReturnType<typeof openModel>>>((push) =>
-    openModel(job.model, { home, signal, onProgress: (progress) => push(modelProgress(progress)) }),
+  const model = new ProgressQueue<JobProgress, Awaited<ReturnType<typeof openModelFor>>>((push) =>
+    openModelFor(job.model, { home, signal, threads, engine: choice, onProgress: (progress) => push(modelProgress(progress)) }),
   );
-  const { checkpoint, how } = yield* model.drain();
-  const depths = [...new Map(job.depths.map((depth) => [folderName(depth), depth])).values()];
+  const { checkpoint, how, engine } = yield* model.drain();
+  const depths = [...new Map(job.depths.map((depth) => [depthName(depth), depth])).values()];
   for (const depth of depths) {
     if (depth.kind === 'layers' || depth.kind === 'percent') layersToKeep(depth, checkpoint.config.numHiddenLayers, null);
   }
@@ -42,7 +42,6 @@ export async function* runPruneJob(job: PruneJob, { home, signal, threads }: Pru
   const data = yield* loadData(job, request, signal);
 
   const encoder = encoderSettings(await defaultSettings(checkpoint), job);
-  const engine = onnxEngine({ threads });
   const measuring = profile(engine, checkpoint, data, request, { signal });
   let step = await measuring.next();
   for (; !step.done; step = await measuring.next()) yield { kind: 'profile', progress: step.value };
@@ -60,7 +59,7 @@ export async function* runPruneJob(job: PruneJob, { home, signal, threads }: Pru
     const writing = new ProgressQueue<JobProgress, CheckpointSummary>(async (push) =>
       pruneCheckpoint(checkpoint, {
         depth,
-        out: depths.length === 1 ? folder : join(folder, folderName(depth)),
+        out: depths.length === 1 ? folder : join(folder, depthName(depth)),
         encoder,
         curve,
         calibration,
@@ -96,11 +95,6 @@ async function* loadData(job: PruneJob, request: ProfileRequest, signal: AbortSi
 function encoderSettings(own: CheckpointEncoderSettings, { settings }: PruneJob): CheckpointEncoderSettings {
   const { attention = own.attention, pooling = own.pooling } = settings;
   return { ...own, attention, pooling };
-}
-
-function folderName(depth: Depth): string {
-  if (depth.kind === 'layers') return `${depth.layers}-layers`;
-  return depth.kind === 'percent' ? `minus-${depth.percent}-percent` : depth.kind;
 }
 
 /** Local time as a name that sorts: 2031-05-09-174502. */
