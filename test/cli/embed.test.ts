@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Attention, Pooling } from '../../src/encoder/settings.ts';
 import { inputOf, referenceArray, worstDifference } from '../reference.ts';
 import { reference } from './data.ts';
-import { linesOf, LLAMA, useCli, type Ran } from './harness.ts';
+import { linesOf, LLAMA, names, useCli, type Ran } from './harness.ts';
 
 const cli = useCli();
 const size = 64;
@@ -121,5 +121,14 @@ describe('a long stream', () => {
     child.stdin.end('a text\n'.repeat(2_000));
     child.stdout.once('data', () => child.stdout.destroy());
     expect(await once(child, 'exit')).toEqual([0, null]);
+  });
+});
+
+describe('outside of the data home', () => {
+  it('nothing is written, and nothing kept that ONNX Runtime would send to its makers', async () => {
+    const home = cli.path('person');
+    const ran = await cli.run(['embed', '--model', LLAMA], { input: 'read a file\n', env: { HOME: home, USERPROFILE: home, LOCALAPPDATA: home } });
+    expect(linesOf(ran)).toHaveLength(1);
+    expect(await names(home)).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { errors } from '../../errors.ts';
-import type { StoredTensor } from '../../models/types.ts';
+import type { FilePart, QuantizedTensor, Weight } from '../../models/types.ts';
 import type { Engine, Executable, Program } from '../engine.ts';
 import type { TensorData } from '../ops.ts';
 import { gradients } from './autodiff.ts';
@@ -10,6 +10,9 @@ import { Graph, type Value } from './graph.ts';
 import { lowerForWebGpu } from './lower.ts';
 import { OnnxOps } from './ops.ts';
 import { serialize } from './serialize.ts';
+
+// ONNX Runtime counts what it is used for and sends that to its makers, unless this is said before its first session.
+process.env['ORT_DISABLE_TELEMETRY'] = '1';
 
 export interface OnnxOptions {
   /** Threads that a matrix product on the CPU uses; ONNX Runtime's own choice when undefined. */
@@ -48,9 +51,9 @@ async function load<I extends string, O extends string>(
     if (known !== undefined) return known;
     const tensor = program.weights.get(name);
     if (tensor === undefined) throw errors.badModelFile(`The model has no tensor "${name}".`);
-    const file = files.get(tensor.file)!;
-    folders.add(dirname(file));
-    const value = graph.stored({ ...tensor, file });
+    for (const { file } of partsOf(tensor)) folders.add(dirname(files.get(file)!));
+    const real = <P extends FilePart>(part: P): P => ({ ...part, file: files.get(part.file)! });
+    const value = 'bits' in tensor ? ops.dequantized(withParts(tensor, real)) : graph.stored(real(tensor));
     weights.set(name, value);
     return value;
   };
@@ -72,9 +75,9 @@ async function load<I extends string, O extends string>(
 }
 
 /** The files behind symbolic links: ONNX Runtime refuses a link that leaves its folder, as those of the hub's cache do. */
-async function realFiles(tensors: Iterable<StoredTensor>): Promise<Map<string, string>> {
+async function realFiles(weights: Iterable<Weight>): Promise<Map<string, string>> {
   const files = new Map<string, string>();
-  for (const { file } of tensors) {
+  for (const { file } of [...weights].flatMap(partsOf)) {
     if (files.has(file)) continue;
     const real = await realpath(file).catch((cause: unknown) => {
       throw errors.notFound(`The weights ${file} are gone.`, cause);
@@ -82,6 +85,17 @@ async function realFiles(tensors: Iterable<StoredTensor>): Promise<Map<string, s
     files.set(file, real);
   }
   return files;
+}
+
+function partsOf(weight: Weight): FilePart[] {
+  if (!('bits' in weight)) return [weight];
+  const { quants, scales, minimums } = weight;
+  return [quants, scales, ...(minimums === undefined ? [] : [minimums])];
+}
+
+function withParts(tensor: QuantizedTensor, change: (part: FilePart) => FilePart): QuantizedTensor {
+  const { quants, scales, minimums } = tensor;
+  return { ...tensor, quants: change(quants), scales: change(scales), minimums: minimums && change(minimums) };
 }
 
 /**
