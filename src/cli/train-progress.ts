@@ -8,11 +8,11 @@ import { describeRejected } from './sentences.ts';
 const metricTitles: Readonly<Record<EvaluationMetric, string>> = { loss: 'held-out loss', ndcgAt10: 'nDCG@10' };
 
 /** Runs a training to its end: its step on the line, what is worth keeping on lines of their own. */
-export async function showTraining(running: AsyncGenerator<TrainProgress, TrainResult>, line: ProgressLine): Promise<TrainResult> {
-  return showSteps(running, line, (progress) => show(progress, line));
+export async function showTraining<R>(running: AsyncGenerator<TrainProgress, R>, line: ProgressLine): Promise<R> {
+  return showSteps(running, line, (progress) => showTrainProgress(progress, line));
 }
 
-function show(progress: TrainProgress, line: ProgressLine): void {
+export function showTrainProgress(progress: TrainProgress, line: ProgressLine): void {
   switch (progress.kind) {
     case 'model':
       return line.show(progress.what, progress.done, progress.total, progress.done === 0 ? '' : formatBytes(progress.done));
