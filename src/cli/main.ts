@@ -8,6 +8,7 @@ import { demoCommand } from './commands/demo.ts';
 import { embedCommand } from './commands/embed.ts';
 import { engineCommand } from './commands/engine.ts';
 import { evalCommand } from './commands/eval.ts';
+import { exportCommand } from './commands/export.ts';
 import { mineCommand } from './commands/mine.ts';
 import { profileCommand } from './commands/profile.ts';
 import { pruneCommand } from './commands/prune.ts';
@@ -31,7 +32,7 @@ process.stderr.on('error', () => undefined);
 process.on('uncaughtException', (error) => process.exit(report(error)));
 
 const program = asOurs(new Command('l3prune').description('Turns a decoder LLM into a small text encoder on this machine.').version(createdBy));
-for (const command of [demoCommand, profileCommand, pruneCommand, embedCommand, mineCommand, evalCommand, trainCommand, engineCommand])
+for (const command of [demoCommand, profileCommand, pruneCommand, embedCommand, mineCommand, evalCommand, trainCommand, exportCommand, engineCommand])
   program.addCommand(asOurs(command(interrupt.signal), 'l3prune '));
 
 try {

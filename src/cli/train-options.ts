@@ -44,13 +44,13 @@ const most = 2 ** 31 - 1;
 /** What is left after more has been taken off is nobody's meaning. */
 const mostComponents = 64;
 
-/** What is trained on, how, and what becomes of it. */
-export function trainOptions(command: Command): Command {
+/** What is trained on, how, and what becomes of it; `out` is what the folder is for. */
+export function trainOptions(command: Command, out = 'the folder of the run, which becomes the checkpoint'): Command {
   const { loraRank, loraAlpha, dropout, lr, warmup, steps, batchSize, clip, scale, seed } = defaultTraining;
   return command
     .requiredOption('--model <model>', 'folder, .gguf or .safetensors file, hub id, or smollm2-135m-q4_1', named)
     .requiredOption('--data <data...>', 'rows to train on: .jsonl(.gz) files or folders of them, each file a data set')
-    .requiredOption('--out <dir>', 'the folder of the run, which becomes the checkpoint', named)
+    .requiredOption('--out <dir>', out, named)
     .option('--adapter <dir>', 'go on from an adapter in the format of PEFT', named)
     .option('--lora-rank <r>', `rank of the LoRA (default: ${loraRank})`, decimal)
     .option('--lora-alpha <alpha>', `the LoRA counts alpha / rank times (default: ${loraAlpha})`, decimal)

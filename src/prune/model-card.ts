@@ -58,7 +58,7 @@ function isTrained({ history }: Manifest): boolean {
   return history.some(({ step }) => step === 'train');
 }
 
-/** What the last training was, and where its adapter is. */
+/** What the last training was, and where its adapter is. Of one that is still to be done, no step is known. */
 function trainingSection({ adapter, history }: Manifest): string {
   const last = history.findLast((step) => step.step === 'train');
   if (last === undefined) return '';
@@ -71,10 +71,15 @@ function trainingSection({ adapter, history }: Manifest): string {
         : `**It is not part of the weights**: \`${adapterFolder}/\` keeps it as \`peft\` reads it. L³Prune applies it; transformers and
 sentence-transformers, opening this folder, do not.`;
   const shown = (value: number): string => String(Number(value.toPrecision(4)));
-  const measured =
-    evaluation === null
-      ? ''
-      : `\n| ${evaluation.metric === 'loss' ? 'held-out loss' : 'nDCG@10 on the evaluation corpus'} | ${shown(evaluation.before)} before, ${shown(evaluation.best.value)} after step ${evaluation.best.step} |`;
+  const rows = [
+    ['data', `${data.rows} rows (fingerprint \`${data.fingerprint}\`)${steps === 0 ? '' : `, ${Math.round(tokens)} tokens`}`],
+    ['steps', `${step === steps ? step || settings.steps : `${step}, the best of ${steps}`} of batch ${settings.batchSize}, learning rate ${settings.lr}`],
+    [`loss, scale ${settings.scale}`, steps === 0 ? 'of every step in `metrics.jsonl`' : `${shown(loss.first)} at the start, ${shown(loss.last)} at the end`],
+  ];
+  if (evaluation !== null) {
+    const what = evaluation.metric === 'loss' ? 'held-out loss' : 'nDCG@10 on the evaluation corpus';
+    rows.push([what, `${shown(evaluation.before)} before, ${shown(evaluation.best.value)} after step ${evaluation.best.step}`]);
+  }
   return `
 ## Training
 
@@ -82,10 +87,7 @@ A LoRA of rank ${settings.loraRank} (alpha ${settings.loraAlpha}) on ${settings.
 
 | | |
 |---|---|
-| data | ${data.rows} rows (fingerprint \`${data.fingerprint}\`), ${Math.round(tokens)} tokens |
-| steps | ${step === steps ? step : `${step}, the best of ${steps}`} of batch ${settings.batchSize}, learning rate ${settings.lr} |
-| loss, scale ${settings.scale} | ${shown(loss.first)} at the start, ${shown(loss.last)} at the end |${measured}
-`;
+${rows.map(([name, value]) => `| ${name} | ${value} |\n`).join('')}`;
 }
 
 function calibrationSection({ kind, components, rows }: NonNullable<Manifest['calibration']>): string {

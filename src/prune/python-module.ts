@@ -42,10 +42,14 @@ class L3PruneTransformer(Transformer):
             raise ValueError("This model encodes strings only.")
         if not inputs:
             return {}
-        prompt = prompt or ""
-        limit = kwargs.get("max_length") or self.max_seq_length
+        return self.features(inputs, [prompt or ""] * len(inputs), kwargs.get("max_length"))
+
+    def features(self, texts: Sequence[str], prompts: Sequence[str], max_length: int | None = None) -> dict[str, Any]:
+        """The same with a prompt a text."""
+        limit = max_length or self.max_seq_length
+        whole = [prompt + text for prompt, text in zip(prompts, texts)]
         rows = []
-        for encoding in self.span_tokenizer.encode_batch([prompt + text for text in inputs]):
+        for prompt, encoding in zip(prompts, self.span_tokenizer.encode_batch(whole)):
             # Code points; what the tokenizer adds has an empty span and overlaps nothing.
             pooled = [int(start < end and end > len(prompt)) for start, end in encoding.offsets]
             rows.append((encoding.ids[:limit], pooled[:limit]))

@@ -15,12 +15,16 @@ import { jsonFile, type CheckpointFile } from './checkpoint-file.ts';
 import { checkpointTexts } from './checkpoint-texts.ts';
 import { adapterFolder, type CheckpointEncoderSettings, type Manifest } from './manifest.ts';
 
-/** What a checkpoint folder is made of. */
-export interface CheckpointContent {
+/** What the model of a checkpoint folder is made of. */
+export interface ModelContent {
   /** The model whose first layers are kept, with the adapter that goes into or beside its weights. */
   readonly checkpoint: Checkpoint;
   /** Says how many layers are kept, and where the adapter goes. */
   readonly manifest: Manifest;
+}
+
+/** What a checkpoint folder is made of. */
+export interface CheckpointContent extends ModelContent {
   readonly calibration: Calibration | undefined;
 }
 
@@ -39,21 +43,35 @@ const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'special_toke
  *
  * Errors: NOT_FINITE, WRITE_FAILED, CANCELLED.
  */
-export async function writeCheckpointFiles(folder: string, content: CheckpointContent, { signal, onProgress }: WriteOptions): Promise<void> {
+export async function writeCheckpointFiles(folder: string, content: CheckpointContent, options: WriteOptions): Promise<void> {
   const { checkpoint, manifest, calibration } = content;
+  await writeModelFiles(folder, content, options);
+  if (manifest.adapter !== null) await writeKeptAdapter(folder, content);
+  if (calibration !== undefined) await writeCalibrationWeights(folder, calibration);
+  await writeTexts(folder, await checkpointTexts(checkpoint, manifest));
+}
+
+/**
+ * The part of those files that transformers reads: weights, config and tokenizer. Errors: NOT_FINITE, WRITE_FAILED,
+ * CANCELLED.
+ */
+export async function writeModelFiles(folder: string, content: ModelContent, { signal, onProgress }: WriteOptions): Promise<void> {
   await writeSafetensors(join(folder, WEIGHTS_FILE), weightSources(content), {
     signal,
     onProgress: ({ doneBytes, totalBytes }) => onProgress?.(doneBytes, totalBytes ?? doneBytes),
   });
-  if (manifest.adapter !== null) await writeKeptAdapter(folder, content);
-  if (calibration !== undefined) await writeCalibrationWeights(folder, calibration);
   for (const file of tokenizerFiles) {
-    const source = join(checkpoint.directory, file);
+    const source = join(content.checkpoint.directory, file);
     if (await stat(source).then((entry) => entry.isFile(), () => false)) await copyFile(source, join(folder, file));
   }
-  for (const { path, content: text } of [configFile(content), ...(await checkpointTexts(checkpoint, manifest))]) {
+  await writeTexts(folder, [configFile(content)]);
+}
+
+/** Text files into a folder, with the folders that they stand in. */
+export async function writeTexts(folder: string, files: readonly CheckpointFile[]): Promise<void> {
+  for (const { path, content } of files) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
-    await writeFile(join(folder, path), text);
+    await writeFile(join(folder, path), content);
   }
 }
 
@@ -68,12 +86,12 @@ export function checkEncoderSettings({ config, tokenizer }: Checkpoint, { maxLen
 }
 
 /** Whether the adapter is part of the weights that are written. */
-function isMerged({ checkpoint, manifest }: CheckpointContent): boolean {
+function isMerged({ checkpoint, manifest }: ModelContent): boolean {
   return checkpoint.adapter !== undefined && manifest.adapter?.merged !== false;
 }
 
 /** The tensors of the first layers, the embedding and the final norm; an output matrix has no use in an encoder. */
-function weightSources(content: CheckpointContent): TensorSource[] {
+function weightSources(content: ModelContent): TensorSource[] {
   const { checkpoint, manifest: { layers } } = content;
   const { adapter, config, tensors } = checkpoint;
   const prefix = findPrefix(tensors);
@@ -84,7 +102,7 @@ function weightSources(content: CheckpointContent): TensorSource[] {
   });
 }
 
-async function writeKeptAdapter(folder: string, { checkpoint: { adapter, config, name }, manifest: { layers } }: CheckpointContent): Promise<void> {
+async function writeKeptAdapter(folder: string, { checkpoint: { adapter, config, name }, manifest: { layers } }: ModelContent): Promise<void> {
   const { lora, parameters } = adapter!;
   const path = join(folder, adapterFolder);
   await mkdir(path);
@@ -96,7 +114,7 @@ async function writeKeptAdapter(folder: string, { checkpoint: { adapter, config,
  * (transformers reads `is_causal` from 5.2 on). Merged weights say that they are float32, so that transformers does not
  * round them back.
  */
-function configFile(content: CheckpointContent): CheckpointFile {
+export function configFile(content: ModelContent): CheckpointFile {
   const { checkpoint: { config }, manifest: { encoder, layers } } = content;
   const { auto_map: _, is_causal: __, layer_types: layerTypes, ...kept } = config.raw;
   // The name of the key has changed in transformers, and a config may have either.

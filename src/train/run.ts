@@ -1,44 +1,41 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TrainingData } from '../data/training.ts';
 import { withAdapter } from '../encoder/adapted.ts';
-import { readAdapter } from '../encoder/adapter.ts';
 import type { Calibration } from '../encoder/calibration.ts';
-import { loraModules, parameterNames } from '../encoder/lora.ts';
 import { prepareText } from '../encoder/prompt.ts';
-import type { EngineName, EngineOptions } from '../engine/open.ts';
-import type { EngineChoice } from '../engine/select.ts';
 import { errors } from '../errors.ts';
 import { availableBytes } from '../memory.ts';
-import type { Checkpoint, DecoderConfig, Lora, LoraParameters } from '../models/types.ts';
+import type { Checkpoint } from '../models/types.ts';
 import type { LossCurve } from '../prune/curve.ts';
-import { mostBatches, openModelFor, profileRequestFor } from '../prune/inputs.ts';
-import type { Depth } from '../prune/job.ts';
 import { calibrateAt, calibrationRequest, type CalibrationRequest } from '../prune/measure-calibration.ts';
-import { profile } from '../prune/profile.ts';
 import { ProgressQueue } from '../prune/progress-queue.ts';
 import { depthName, layersToKeep } from '../prune/prune.ts';
 import { createdBy } from '../version.ts';
-import { chooseSettings, type ChosenSettings } from './choose-settings.ts';
 import { checkSameRun, type AskedRun } from './compare-runs.ts';
 import { openEvaluation, type EvaluationData } from './evaluation.ts';
 import type { TrainDepth, TrainedCheckpoint, TrainJob, TrainProgress, TrainResult } from './job.ts';
 import { checkRunTokens, planRunTokens } from './plan.ts';
-import { firstRows, longestText, readData, type DataToTrainOn } from './read-data.ts';
+import {
+  askedEngine,
+  checkJob,
+  dataOf,
+  modelOf,
+  parametersFor,
+  prepareTraining,
+  profileData,
+  resolvedDepth,
+  type EarlierRun,
+  type PreparedTraining,
+  type TrainContext,
+} from './prepare.ts';
+import { firstRows, longestText } from './read-data.ts';
 import { RunFolder, type RunDescription } from './run-folder.ts';
-import { checkSettings, loraOf, type TrainingSettings } from './settings.ts';
+import { loraOf, type TrainingSettings } from './settings.ts';
 import { adapterFingerprint, recordOf } from './summary.ts';
 import { trainRun } from './train.ts';
 import { withSomethingToPool } from './usable-rows.ts';
 import { trainedCheckpoint, writeTrained } from './write.ts';
 
-export interface TrainContext {
-  readonly home: string;
-  readonly signal: AbortSignal;
-  readonly threads?: number | undefined;
-  readonly engine?: EngineChoice | undefined;
-  readonly device?: EngineOptions['device'];
-}
+export type { TrainContext };
 
 /** One checkpoint to train: where, and how deep. */
 interface Target {
@@ -46,22 +43,14 @@ interface Target {
   readonly depth: TrainDepth;
 }
 
-type Opened = Awaited<ReturnType<typeof openModelFor>>;
-
 /** What all checkpoints of a job are trained with. */
-interface Shared {
-  readonly job: TrainJob;
-  readonly opened: Opened;
-  readonly chosen: ChosenSettings;
-  readonly instruction: string | undefined;
-  readonly start: Lora | undefined;
-  readonly read: DataToTrainOn;
+interface Shared extends PreparedTraining {
   readonly evaluation: EvaluationData | undefined;
   readonly calibration: CalibrationRequest | undefined;
-  readonly context: TrainContext;
 }
 
-const defaultSaveEvery = 200;
+/** Steps between two saves, where nobody says. */
+export const defaultSaveEvery = 200;
 /** Evaluations in a run whose job does not say how often. */
 const evaluations = 10;
 /** Rows that a calibration is drawn from. */
@@ -81,35 +70,20 @@ export async function* runTrainJob(job: TrainJob, context: TrainContext): AsyncG
   const targets = targetsOf(job);
   for (const { folder } of targets) await folder.check(job);
   const earlier = job.resume ? await earlierRun(targets) : undefined;
-  const opened = yield* openForTraining(job, earlier, context);
-  const { config, tokenizer } = opened.checkpoint;
-  for (const { depth } of targets) if (depth.kind === 'layers' || depth.kind === 'percent') layersToKeep(depth, config.numHiddenLayers, null);
-  const start = job.adapter === undefined ? opened.checkpoint.adapter : await readAdapter(job.adapter, config);
-  const instruction = job.instruction ?? earlier?.instruction ?? undefined;
-  const chosen = await chooseSettings(opened.checkpoint, job.settings ?? {}, { instruction, start, earlier: earlier?.settings });
+  const prepared = yield* prepareTraining(job, targets.map(({ depth }) => depth), earlier, context);
+  const { chosen, instruction, read } = prepared;
   const { signal } = context;
-  const temporaryFolder = join(context.home, 'tmp');
-  await mkdir(temporaryFolder, { recursive: true });
-  const read = yield* readData(job.data, { settings: chosen.training, instruction, tokenizer, temporaryFolder, signal });
   const releases: (() => Promise<void>)[] = [];
   let evaluation: EvaluationData | undefined;
   try {
     if (job.evaluation !== undefined) evaluation = await openEvaluation(job.evaluation.data, { batchSize: chosen.training.batchSize, instruction, signal });
     for (const { folder } of targets) releases.push(await folder.lock());
-    return yield* trainTargets(targets, { job, opened, chosen, instruction, start, read, evaluation, calibration, context });
+    return yield* trainTargets(targets, { ...prepared, evaluation, calibration });
   } finally {
     for (const release of releases.toReversed()) await release();
     await evaluation?.close();
     await read.data.close();
   }
-}
-
-/** Errors: USAGE for what makes no sense whatever the model is. */
-function checkJob({ settings, microBatch, saveEvery, evaluation, resume, force }: TrainJob): void {
-  checkSettings(settings ?? {});
-  if (resume && force) throw errors.usage('Go on with a training by --resume or begin it again by --force, not both.');
-  for (const [option, value] of [['--micro-batch', microBatch], ['--save-every', saveEvery], ['--every', evaluation?.every], ['--early-stop', evaluation?.earlyStop]] as const)
-    if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) throw errors.usage(`${option} cannot be ${value}: it has to be a whole number above 0.`);
 }
 
 /** The folders: the one that was named, or one in it for each depth. Errors: USAGE. */
@@ -120,7 +94,7 @@ function targetsOf({ depths = [{ kind: 'all' }], out }: TrainJob): Target[] {
 }
 
 /** What the runs of the job that are there were begun with. Errors: BAD_MANIFEST. */
-async function earlierRun(targets: readonly Target[]): Promise<Pick<RunDescription, 'settings'> & Partial<Pick<RunDescription, 'instruction' | 'engine'>> | undefined> {
+async function earlierRun(targets: readonly Target[]): Promise<EarlierRun | undefined> {
   for (const { folder } of targets) {
     const unfinished = await folder.read();
     if (unfinished !== undefined) return unfinished;
@@ -130,31 +104,6 @@ async function earlierRun(targets: readonly Target[]): Promise<Pick<RunDescripti
     if (last?.step === 'train') return last.training;
   }
   return undefined;
-}
-
-/** Opens the model, and the engine that its run was begun with. */
-async function* openForTraining(job: TrainJob, earlier: Awaited<ReturnType<typeof earlierRun>>, context: TrainContext): AsyncGenerator<TrainProgress, Opened> {
-  const { home, signal, device } = context;
-  const engine = askedEngine(context) ?? earlier?.engine?.name;
-  const threads = context.threads ?? earlier?.engine?.threads ?? undefined;
-  const opening = new ProgressQueue<TrainProgress, Opened>((push) =>
-    openModelFor(job.model, {
-      home,
-      signal,
-      threads,
-      engine,
-      device,
-      onProgress: ({ what, doneBytes, totalBytes }) => push({ kind: 'model', what, done: doneBytes, total: totalBytes }),
-    }),
-  );
-  const opened = yield* opening.drain();
-  yield { kind: 'note', sentence: opened.how };
-  return opened;
-}
-
-/** The engine that was asked for by its name. */
-function askedEngine({ engine }: TrainContext): EngineName | undefined {
-  return engine === 'auto' ? undefined : engine;
 }
 
 async function* trainTargets(targets: readonly Target[], shared: Shared): AsyncGenerator<TrainProgress, TrainResult> {
@@ -175,18 +124,6 @@ async function earlierCurve(targets: readonly Target[], { resume }: TrainJob): P
     if (curve) return curve as LossCurve;
   }
   return undefined;
-}
-
-/** Measures the loss by layer on the data that is trained on. */
-async function* profileData({ opened: { checkpoint, engine }, chosen, read: { data }, context: { signal } }: Shared): AsyncGenerator<TrainProgress, LossCurve> {
-  const { attention, pooling, separator, scale, seed, order, maxLength, batchSize } = chosen.training;
-  const request = await profileRequestFor(checkpoint, { attention, pooling, separator, scale, seed, order, maxLength, batchSize });
-  const rows = await firstRows(data, mostBatches * batchSize, ({ negatives }) => negatives.length > 0);
-  if (rows.triplets.length === 0) throw errors.badData('No row has a hard negative, which the loss by layer is measured with: give rows with negatives, or say --layers N.');
-  const running = profile(engine, checkpoint, rows, request, { signal });
-  let step = await running.next();
-  for (; !step.done; step = await running.next()) yield { kind: 'profile', progress: step.value };
-  return step.value;
 }
 
 /** Begins the run of a folder, goes on with it, or finds it finished. */
@@ -241,7 +178,7 @@ async function askedRun({ depth }: Target, curve: LossCurve | null, { job, opene
   return {
     model: await modelOf(checkpoint),
     adapter: adapterFingerprint(start) ?? undefined,
-    settings: { ...job.settings, ...(job.depths === undefined ? {} : { layers: layersToKeep(resolved(depth, config), config.numHiddenLayers, curve) }) },
+    settings: { ...job.settings, ...(job.depths === undefined ? {} : { layers: layersToKeep(resolvedDepth(depth, config), config.numHiddenLayers, curve) }) },
     instruction: job.instruction,
     data: dataOf(data),
     evaluation: evaluation === undefined ? null : { fingerprint: evaluation.fingerprint, every: request?.every, earlyStop: request?.earlyStop },
@@ -254,7 +191,7 @@ async function askedRun({ depth }: Target, curve: LossCurve | null, { job, opene
 async function newRun(target: Target, curve: LossCurve | null, shared: Shared): Promise<RunDescription> {
   const { job, opened: { checkpoint, engine }, chosen, instruction, start, read: { data, tokens }, evaluation, context: { threads } } = shared;
   const { config } = checkpoint;
-  const depth = resolved(target.depth, config);
+  const depth = resolvedDepth(target.depth, config);
   const settings: TrainingSettings = { ...chosen.training, layers: layersToKeep(depth, config.numHiddenLayers, curve) };
   const need = { config, layers: settings.layers, lora: loraOf(settings), length: Math.max(1, longestText(tokens)) };
   const asked = job.microBatch === undefined ? undefined : job.microBatch * settings.maxLength;
@@ -302,26 +239,6 @@ async function* calibrate(trained: Checkpoint, run: string, { encoder, settings 
   let step = await running.next();
   for (; !step.done; step = await running.next()) yield { kind: 'calibrate', run, done: step.value.textsDone, total: step.value.texts };
   return step.value;
-}
-
-async function modelOf(checkpoint: Checkpoint): Promise<RunDescription['model']> {
-  return { name: checkpoint.name, fingerprint: await checkpoint.fingerprint(), layers: checkpoint.config.numHiddenLayers };
-}
-
-function dataOf({ fingerprint, rows, rejected, repeated }: TrainingData): RunDescription['data'] {
-  return { fingerprint, rows, rejected: rejected.length, repeated: repeated.count };
-}
-
-function resolved(depth: TrainDepth, { numHiddenLayers: layers }: DecoderConfig): Depth {
-  return depth.kind === 'all' ? { kind: 'layers', layers } : depth;
-}
-
-/** Of an adapter, what belongs to the layers that are kept. Errors: USAGE where it has less than that. */
-function parametersFor({ parameters, lora }: Lora, { config }: Checkpoint, { layers }: TrainingSettings): LoraParameters {
-  const names = loraModules(config, layers, lora.targets).flatMap((module) => Object.values(parameterNames(module)));
-  const missing = names.find((name) => !parameters.has(name));
-  if (missing !== undefined) throw errors.usage(`The adapter that is gone on from has no ${missing}: train as many layers as it was made for.`);
-  return new Map(names.map((name) => [name, parameters.get(name)!]));
 }
 
 function describeRun(name: string, { settings, runTokens, data }: RunDescription, goesOn: boolean): string {
