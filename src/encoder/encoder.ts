@@ -143,7 +143,7 @@ function program(checkpoint: Checkpoint, layers: number, { attention, output }: 
   const modules = adapterModules(checkpoint, layers);
   return {
     inputs: { ...textInputs(config, attention), ...(adapter && loraInputs(modules, adapter.lora.rank)) },
-    weights: checkpoint.tensors,
+    weights: checkpoint.quantized ?? checkpoint.tensors,
     build: (ops, inputs, weight) => {
       const named = (name: string) => weight(prefix + name);
       const adapt = adapter && loraAdapt(ops, modules, adapter.lora, (name) => inputs[name]!);

@@ -1,11 +1,11 @@
-import type { StoredTensor } from '../models/types.ts';
+import type { Weight } from '../models/types.ts';
 import type { InputSpec, Ops, TensorData } from './ops.ts';
 
 /** A computation, written once over `Ops`, that any engine can make executable. */
 export interface Program<I extends string, O extends string> {
   readonly inputs: Readonly<Record<I, InputSpec>>;
-  /** The stored tensors that `weight` may ask for, by name. */
-  readonly weights: ReadonlyMap<string, StoredTensor>;
+  /** The tensors that `weight` may ask for, by name. */
+  readonly weights: ReadonlyMap<string, Weight>;
   build<T>(ops: Ops<T>, inputs: Readonly<Record<I, T>>, weight: (name: string) => T): Record<O, T>;
 }
 

@@ -60,7 +60,7 @@ export interface Ops<T> {
 /** An axis: its length, or the name of a length that a run decides. */
 export type Dim = number | string;
 
-export type ElementType = 'float32' | 'int64' | 'float16' | 'bfloat16';
+export type ElementType = 'float32' | 'int64' | 'float16' | 'bfloat16' | 'int8' | 'uint4';
 
 /** What crosses the border of a run, row-major. */
 export type TensorData =

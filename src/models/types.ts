@@ -13,6 +13,30 @@ export interface StoredTensor {
   readonly byteLength: number;
 }
 
+/** Where bytes lie. */
+export type FilePart = Pick<StoredTensor, 'file' | 'offset' | 'byteLength'>;
+
+/** Bits of a quantized weight. */
+export type BaseBits = 8 | 4;
+
+/** A matrix [out,in] in few bits, row-major: w = scale q + minimum, with a scale for every `block` numbers. */
+export interface QuantizedTensor {
+  readonly name: string;
+  readonly shape: readonly [number, number];
+  readonly bits: BaseBits;
+  /** A divisor of a row, or a row. */
+  readonly block: number;
+  /** int8 of -127 to 127, or two numbers of 0 to 15 a byte, the first in its low half. */
+  readonly quants: FilePart;
+  /** float32, one a block. */
+  readonly scales: FilePart;
+  /** float32, one a block; 0 where undefined. */
+  readonly minimums: FilePart | undefined;
+}
+
+/** A weight as a program may have it. */
+export type Weight = StoredTensor | QuantizedTensor;
+
 /** Rotary embedding: base frequencies and the rule that rescales them. */
 export type RopeScaling =
   | { readonly type: 'default' }
@@ -103,6 +127,8 @@ export interface Checkpoint {
   readonly config: DecoderConfig;
   /** By the name it has in the file. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Weights in fewer bits that programs compute with in the place of those; what is merged and written is `tensors`. */
+  readonly quantized?: ReadonlyMap<string, Weight> | undefined;
   readonly tokenizer: Tokenizer;
   /** What is kept apart from the weights and belongs to the model: whoever runs it applies this, too. */
   readonly adapter?: Lora | undefined;

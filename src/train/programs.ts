@@ -23,7 +23,7 @@ export const modulesOf = ({ checkpoint, layers, lora }: TrainedModel): LoraModul
 export function embeddingProgram(model: TrainedModel): Program<string, 'embeddings'> {
   return {
     inputs: modelInputs(model, 1),
-    weights: model.checkpoint.tensors,
+    weights: model.checkpoint.quantized ?? model.checkpoint.tensors,
     build: (ops, inputs, weight) => ({ embeddings: embeddingsOf(ops, model, inputs, weight, 1) }),
   };
 }
@@ -35,7 +35,7 @@ export function embeddingProgram(model: TrainedModel): Program<string, 'embeddin
 export function surrogateProgram(model: TrainedModel): Program<string, 'loss'> {
   return {
     inputs: { ...modelInputs(model, 1), cached: { type: 'float32', shape: ['B0', model.checkpoint.config.hiddenSize] } },
-    weights: model.checkpoint.tensors,
+    weights: model.checkpoint.quantized ?? model.checkpoint.tensors,
     build: (ops, inputs, weight) => ({
       loss: ops.sum(ops.sum(ops.mul(embeddingsOf(ops, model, inputs, weight, 1), inputs.cached!))),
     }),
@@ -73,7 +73,7 @@ export function batchProgram(model: TrainedModel, groups: number, isWhole: boole
       documentRows: { type: 'int64', shape: ['C'] },
       ...lossInputs,
     },
-    weights: model.checkpoint.tensors,
+    weights: model.checkpoint.quantized ?? model.checkpoint.tensors,
     build: (ops, inputs, weight) => {
       const own = embeddingsOf(ops, model, inputs, weight, groups);
       const all = isWhole ? own : ops.concat([own, inputs.others!], 0); // [N,D]

@@ -73,7 +73,7 @@ function recaller(ops: OnnxOps, forward: readonly Node[]): (value: Value) => Val
     const known = again.get(value);
     if (known !== undefined) return known;
     const maker = makers.get(value);
-    if (maker === undefined || !recomputed.has(maker.op)) return value;
+    if (maker === undefined || !(recomputed.has(maker.op) || ops.graph.transient.has(value))) return value;
     const outputs = ops.graph.node(maker.op, maker.inputs.map(recall), maker.attributes, maker.outputs);
     maker.outputs.forEach((output, i) => again.set(output, outputs[i]!));
     return again.get(value)!;

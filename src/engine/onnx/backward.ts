@@ -36,6 +36,9 @@ export const backwardRules: { readonly [K in ProgramOp]: Backward<K> } = {
     ];
   },
 
+  // A quantized weight is frozen.
+  DequantizeLinear: () => [],
+
   // y = a / b:  da = dy / b,  db = -y da
   Div: ({ node, dy, ops, recall, needs }) => {
     const [a, b] = two(node);

@@ -1,4 +1,4 @@
-import type { StoredTensor } from '../../models/types.ts';
+import type { FilePart, StoredTensor } from '../../models/types.ts';
 import type { Dim, ElementType } from '../ops.ts';
 
 /**
@@ -24,6 +24,8 @@ export interface ProgramOpAttributes {
   Reshape: Record<never, never>;
   /** com.microsoft: half-split pairs when interleaved is 0. */
   RotaryEmbedding: { interleaved: 0; num_heads: number };
+  /** com.microsoft: the numbers of a quantized tensor, with a scale for each place of an axis. */
+  DequantizeLinear: { axis: number };
   /** Outputs the normalized tensor and the inverse deviation that its backward needs. */
   SimplifiedLayerNormalization: { axis: number; epsilon: number };
   /** Inputs: data, starts, ends, axes. */
@@ -86,7 +88,7 @@ export type Node = { [K in OpName]: NodeOf<K> }[OpName];
 export type Constant =
   | { readonly value: Value; readonly kind: 'int64'; readonly data: readonly number[] }
   | { readonly value: Value; readonly kind: 'float32'; readonly data: readonly number[] }
-  | { readonly value: Value; readonly kind: 'stored'; readonly tensor: StoredTensor };
+  | { readonly value: Value; readonly kind: 'stored'; readonly part: FilePart };
 
 /** Gradients by some values from the gradient by an output: a rule in place of those of the nodes that made it. */
 export interface CustomGradient {
@@ -99,6 +101,8 @@ export class Graph {
   readonly inputs: Value[] = [];
   readonly constants: Constant[] = [];
   readonly nodes: Node[] = [];
+  /** Values that a backward pass computes again and does not hold. */
+  readonly transient = new Set<Value>();
   /** By the output that each is for. */
   readonly customGradients = new Map<Value, CustomGradient>();
   readonly outputs: { readonly name: string; readonly value: Value }[] = [];
@@ -114,8 +118,12 @@ export class Graph {
   /** A tensor of a file, in the type it is stored in. */
   stored(tensor: StoredTensor): Value {
     const type = ({ F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const)[tensor.type];
-    const value = { name: tensor.name, type, shape: tensor.shape };
-    this.constants.push({ value, kind: 'stored', tensor });
+    return this.part({ name: tensor.name, type, shape: tensor.shape }, tensor);
+  }
+
+  /** A value whose numbers lie in a file. */
+  part(value: Value, part: FilePart): Value {
+    this.constants.push({ value, kind: 'stored', part });
     return value;
   }
 

@@ -1,4 +1,5 @@
-import type { Dim, Ops } from '../ops.ts';
+import type { FilePart, QuantizedTensor } from '../../models/types.ts';
+import type { Dim, ElementType, Ops } from '../ops.ts';
 import type { Graph, OpAttributes, OpName, Value } from './graph.ts';
 import { axisOf, broadcast, multiplied, reshaped } from './shapes.ts';
 
@@ -21,6 +22,23 @@ export class OnnxOps implements Ops<Value> {
     return this.#wide(rows);
   }
 
+  /** A weight in few bits as float32 [out,in]. It is computed where it is used, and held no longer. */
+  dequantized({ name, shape, bits, block, quants, scales, minimums }: QuantizedTensor): Value {
+    const { graph } = this;
+    const blocks = (shape[0] * shape[1]) / block;
+    const part = (what: string, type: ElementType, length: readonly number[], where: FilePart): Value => graph.part({ name: `${name}.${what}`, type, shape: length }, where);
+    const q = part('quants', bits === 8 ? 'int8' : 'uint4', [blocks, block], quants);
+    let w = this.#transient('DequantizeLinear', [q, part('scales', 'float32', [blocks], scales)], { axis: 0 }, [blocks, block]);
+    if (minimums !== undefined) w = this.#transient('Add', [w, part('minimums', 'float32', [blocks, 1], minimums)], {}, [blocks, block]);
+    return block === shape[1] ? w : this.#transient('Reshape', [w, graph.int64(shape)], {}, shape);
+  }
+
+  #transient<K extends OpName>(op: K, inputs: readonly Value[], attributes: OpAttributes[K], shape: readonly Dim[]): Value {
+    const [value] = this.graph.node(op, inputs, attributes, [{ type: 'float32', shape }]) as [Value];
+    this.graph.transient.add(value);
+    return value;
+  }
+
   linear(x: Value, weight: Value, bias?: Value): Value {
     const y = this.matmul(x, weight, { transposeB: true });
     return bias === undefined ? y : this.add(y, bias);
@@ -37,7 +55,7 @@ export class OnnxOps implements Ops<Value> {
         const k = this.matmul(grads, b, { alpha }); // [rows,rank]
         const l = this.matmul(rows, a, { transposeB: true }); // [rows,rank]
         return [
-          needs(0) ? this.matmul(dy, updated) : undefined,
+          needs(0) ? this.matmul(dy, recall(updated)) : undefined,
           this.transposedProduct(k, rows, 1),
           this.transposedProduct(grads, l, alpha),
         ];
@@ -63,7 +81,9 @@ export class OnnxOps implements Ops<Value> {
   #updated(weight: Value, a: Value, b: Value, alpha: number): Value {
     const known = this.#updatedWeights.get(weight);
     if (known !== undefined) return known;
-    const updated = this.add(weight, this.matmul(b, a, { alpha }));
+    const update = this.matmul(b, a, { alpha });
+    const updated = this.add(weight, update);
+    if (this.graph.transient.has(weight)) for (const value of [update, updated]) this.graph.transient.add(value);
     this.#updatedWeights.set(weight, updated);
     return updated;
   }

@@ -12,10 +12,13 @@ const elementTypes: Readonly<Record<ElementType, number>> = {
   float16: DataType.FLOAT16,
   bfloat16: DataType.BFLOAT16,
   int64: DataType.INT64,
+  int8: DataType.INT8,
+  // ONNX has it from its version 1.16 on, and the package does not name it.
+  uint4: 21,
 };
 
 /** The operators of ONNX Runtime's own domain; the rest are ONNX's. */
-const contributed: ReadonlySet<OpName> = new Set(['FastGelu', 'FusedMatMul', 'QuickGelu', 'RotaryEmbedding']);
+const contributed: ReadonlySet<OpName> = new Set(['DequantizeLinear', 'FastGelu', 'FusedMatMul', 'QuickGelu', 'RotaryEmbedding']);
 
 /** ONNX operator set 17 is the last in which the reductions take their axes as an attribute. */
 const operatorSets = [
@@ -52,7 +55,7 @@ function initializer({ value, ...constant }: Constant): onnxProto.onnx.ITensorPr
   const tensor = { name: value.name, dataType: elementTypes[value.type], dims: value.shape as number[] };
   if (constant.kind === 'int64') return { ...tensor, int64Data: [...constant.data] };
   if (constant.kind === 'float32') return { ...tensor, floatData: [...constant.data] };
-  const { file, offset, byteLength } = constant.tensor;
+  const { file, offset, byteLength } = constant.part;
   return {
     ...tensor,
     dataLocation: onnx.TensorProto.DataLocation.EXTERNAL,

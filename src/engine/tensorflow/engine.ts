@@ -46,6 +46,7 @@ async function load<I extends string, O extends string, P extends I = never>(
   const outputs = program.build(ops, inputs, (name) => {
     const stored = program.weights.get(name);
     if (stored === undefined) throw errors.badModelFile(`The model has no tensor "${name}".`);
+    if ('bits' in stored) throw errors.unsupported('TensorFlow.js does not compute with quantized weights: choose --engine onnx, or leave --base-bits out.');
     const step = asked.get(stored) ?? { inputs: [] };
     asked.set(stored, step);
     return step;
