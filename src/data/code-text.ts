@@ -25,7 +25,7 @@ const RAW_GO = '`[^`]*`';
 /** The second group of its expression: the comment is the first. */
 const RAW_RUST = String.raw`\br(#*)"[\s\S]*?"\2`;
 /** A regular expression stands where a value may start, which a division never does. */
-const REGULAR_EXPRESSION = String.raw`(?<=[(,=:[!&|?{};]\s?|\breturn )\/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n])+\/`;
+const REGULAR_EXPRESSION = String.raw`(?<=(?:[(,=:[!&|?{};]|=>|(?<!\+)\+)\s?|\breturn )\/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n])+\/`;
 const C_COMMENT = String.raw`\/\/[^\n]*(?:\n[^\S\n]*\/\/[^\n]*)*|\/\*[\s\S]*?(?:\*\/|$)`;
 const HASH_COMMENT = String.raw`#[^\n]*(?:\n[^\S\n]*#[^\n]*)*`;
 

@@ -92,11 +92,11 @@ export class PackageTurn {
       if (isOfTest) skipped.add('test function');
       return !isOfTest && options.languages.includes(chunk.language);
     });
-    const hashes = new Map(candidates.filter(isLongEnough).map((chunk) => [chunk, normalizedFunctionHash(chunk.code, chunk.language)]));
-    const excluded = [...hashes].flatMap(([chunk, hash]) => (options.exclude.has(hash) ? [chunk] : []));
-    for (const chunk of candidates) {
-      if (excluded.some((other) => overlaps(chunk, other))) skipped.add('excluded function');
-      else this.#consider(chunk, hashes.get(chunk));
+    const sized = candidates.map(toSized);
+    const excluded = sized.flatMap(({ chunk, hash }) => (hash !== undefined && options.exclude.has(hash) ? [chunk] : []));
+    for (const each of sized) {
+      if (excluded.some((other) => overlaps(each.chunk, other))) skipped.add('excluded function');
+      else this.#consider(each);
     }
   }
 
@@ -143,12 +143,11 @@ export class PackageTurn {
   }
 
   /** Sorts out what can be neither positive nor negative; each body counts once. */
-  #consider(chunk: FunctionChunk, hash: string | undefined): void {
+  #consider({ chunk, hash, problem }: Sized): void {
     const { options, skipped, rows } = this.#context;
     this.#functions.push(chunk);
     this.#characters += chunk.code.length;
-    if (hash === undefined) return skipped.add('body too short');
-    if (chunk.code.length > MAX_CODE_CHARACTERS || chunk.code.split('\n').length > MAX_CODE_LINES) return skipped.add('body too long');
+    if (problem !== undefined) return skipped.add(problem);
     if (holdsSecret(chunk.code) || holdsSecret(chunk.comment?.text ?? '')) return skipped.add('looks like a secret');
     const side = this.#context.sideOf(this.#source, chunk.path);
     if (!rows.isNewBody(hash, side)) return skipped.add('same body seen before');
@@ -242,8 +241,13 @@ export class PackageTurn {
   }
 }
 
-function isLongEnough({ bodyLines }: FunctionChunk): boolean {
-  return bodyLines >= MIN_BODY_LINES;
+/** A function with the hash of its body, or why it is too short or too long to be a positive or a negative. */
+type Sized = { readonly chunk: FunctionChunk } & ({ readonly hash: string; readonly problem?: undefined } | { readonly problem: string; readonly hash?: undefined });
+
+function toSized(chunk: FunctionChunk): Sized {
+  if (chunk.bodyLines < MIN_BODY_LINES) return { chunk, problem: 'body too short' };
+  if (chunk.code.length > MAX_CODE_CHARACTERS || chunk.code.split('\n').length > MAX_CODE_LINES) return { chunk, problem: 'body too long' };
+  return { chunk, hash: normalizedFunctionHash(chunk.code, chunk.language) };
 }
 
 /** Whether one function of a file stands in the other, or is it. */
