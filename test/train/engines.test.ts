@@ -50,6 +50,7 @@ describeWithTensorFlow('a short training of the llama fixture, with dropout', ()
     const [once, again, other] = [await trained(on, 1e6, { steps: 3 }), await trained(on, 1e6, { steps: 3 }), await trained(on, 1e6, { steps: 3, seed: 43 })];
     // TensorFlow may add up in another order each time.
     once.numbers.forEach((number, i) => expect(Math.abs(again.numbers[i]! / number - 1)).toBeLessThan(1e-5));
-    expect(Math.abs(other.numbers[0]! / once.numbers[0]! - 1)).toBeGreaterThan(1e-3);
+    // A new adapter changes nothing, whatever is dropped of it; later steps differ.
+    expect(Math.abs(other.numbers.at(-2)! / once.numbers.at(-2)! - 1)).toBeGreaterThan(1e-4);
   });
 });
