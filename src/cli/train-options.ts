@@ -4,7 +4,7 @@ import { loraTargets, type LoraTarget } from '../encoder/lora.ts';
 import { errors } from '../errors.ts';
 import { given } from '../given.ts';
 import type { TrainDepth, TrainJob } from '../train/job.ts';
-import { defaultTraining } from '../train/settings.ts';
+import { defaultTraining, type TrainingSettings } from '../train/settings.ts';
 import { decimal, lossScale, named, wholeNumber, type ModelOptions } from './options.ts';
 
 /** What every subcommand takes that trains. */
@@ -22,6 +22,7 @@ export interface TrainOptions extends ModelOptions {
   readonly steps?: number;
   readonly batchSize?: number;
   readonly hardNegatives?: number;
+  readonly modelNegativesAfter?: number;
   readonly weightDecay?: number;
   readonly clip?: number;
   readonly scale?: number;
@@ -29,6 +30,7 @@ export interface TrainOptions extends ModelOptions {
   readonly order?: 'shuffled' | 'file';
   readonly instruction?: string;
   readonly microBatch?: number;
+  readonly baseBits?: number;
   readonly evalData?: string;
   readonly every?: number;
   readonly earlyStop?: number;
@@ -61,6 +63,7 @@ export function trainOptions(command: Command, out = 'the folder of the run, whi
     .option('--steps <n>', `steps in all (default: ${steps})`, decimal)
     .option('--batch-size <n>', `rows a step; memory does not depend on it (default: ${batchSize})`, decimal)
     .option('--hard-negatives <n>', 'take at most so many of a row (default: all)', decimal)
+    .option('--model-negatives-after <step>', 'from this step on the model finds the hard negatives itself, among 1,024 rows at a time (default: never)', decimal)
     .option('--weight-decay <w>', 'decoupled weight decay (default: 0)', decimal)
     .option('--clip <norm>', `longest gradient (default: ${clip})`, decimal)
     .option('--scale <scale>', `scale of the cosine in the loss, 1 / temperature (default: ${scale})`, lossScale)
@@ -68,6 +71,7 @@ export function trainOptions(command: Command, out = 'the folder of the run, whi
     .addOption(new Option('--order <order>', 'which rows make a batch (default: shuffled)').choices(['shuffled', 'file']))
     .option('--instruction <text>', 'what stands before every query of this encoder, in training where a row has none of its own')
     .option('--micro-batch <n>', 'texts of full length that go through the model at a time (default: as many as memory allows)', wholeNumber(1, most))
+    .option('--base-bits <bits>', 'hold the frozen weights in 8 or 4 bits while the LoRA is trained (default: as they are)', decimal)
     .option('--eval-data <data>', 'measure on this on the way: rows, or a folder with a corpus and queries', named)
     .option('--every <n>', 'steps between two evaluations (default: a tenth of the steps)', wholeNumber(1, most))
     .option('--early-stop <n>', 'stop after so many evaluations without gain (default: never)', wholeNumber(1, most))
@@ -83,8 +87,8 @@ export function trainOptions(command: Command, out = 'the folder of the run, whi
 export function trainJob(options: TrainOptions): TrainJob {
   const { model, data, out, adapter, instruction, microBatch, evalData, every, earlyStop, saveEvery, calibrate, components, resume, force, merge } = options;
   if (evalData === undefined && (every !== undefined || earlyStop !== undefined)) throw errors.usage('--every and --early-stop need something to measure on: give --eval-data.');
-  const { loraRank, loraAlpha, dropout, targets, lr, warmup, steps, batchSize, hardNegatives, weightDecay, clip, scale, seed, order, maxLength, attention, pooling, separator } = options;
-  const asked = given({ loraRank, loraAlpha, dropout, lr, warmup, steps, batchSize, hardNegatives, weightDecay, clip, scale, seed, order, maxLength, attention, pooling, separator });
+  const { loraRank, loraAlpha, dropout, targets, lr, warmup, steps, batchSize, hardNegatives, modelNegativesAfter, weightDecay, clip, scale, seed, order, maxLength, attention, pooling, separator, baseBits } = options;
+  const asked = given({ loraRank, loraAlpha, dropout, lr, warmup, steps, batchSize, hardNegatives, modelNegativesAfter, weightDecay, clip, scale, seed, order, maxLength, attention, pooling, separator, baseBits: baseBits as TrainingSettings['baseBits'] | undefined });
   return {
     model,
     data,

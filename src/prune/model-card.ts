@@ -76,6 +76,8 @@ sentence-transformers, opening this folder, do not.`;
     ['steps', `${step === steps ? step || settings.steps : `${step}, the best of ${steps}`} of batch ${settings.batchSize}, learning rate ${settings.lr}`],
     [`loss, scale ${settings.scale}`, steps === 0 ? 'of every step in `metrics.jsonl`' : `${shown(loss.first)} at the start, ${shown(loss.last)} at the end`],
   ];
+  if (settings.baseBits !== null)
+    rows.push(['base', `in ${settings.baseBits} bits while it was trained beside, so that those losses are not quite of these weights, which are not rounded`]);
   if (evaluation !== null) {
     const what = evaluation.metric === 'loss' ? 'held-out loss' : 'nDCG@10 on the evaluation corpus';
     rows.push([what, `${shown(evaluation.before)} before, ${shown(evaluation.best.value)} after step ${evaluation.best.step}`]);

@@ -1,6 +1,6 @@
 import { errors } from '../errors.ts';
 import { formatBytes } from '../format.ts';
-import type { DecoderConfig, LoraSettings } from '../models/types.ts';
+import type { BaseBits, DecoderConfig, LoraSettings } from '../models/types.ts';
 import { loraModules } from '../encoder/lora.ts';
 
 /** What decides how much memory a training takes. */
@@ -10,6 +10,8 @@ export interface MemoryNeed {
   readonly lora: Pick<LoraSettings, 'rank' | 'targets'>;
   /** The longest text in tokens. */
   readonly length: number;
+  /** Of the frozen projections; float32 when null. */
+  readonly baseBits: BaseBits | null;
 }
 
 /** Longer runs are no faster, and a batch of any size is computed in runs of this size. */
@@ -49,11 +51,12 @@ function bytesPerToken({ config, layers, length }: MemoryNeed): number {
   return 4 * layers * (4 * hiddenSize + 3 * intermediateSize + 2 * numAttentionHeads * length);
 }
 
-function fixedBytes({ config, layers, lora }: MemoryNeed): number {
+function fixedBytes({ config, layers, lora, baseBits }: MemoryNeed): number {
   const { vocabSize, hiddenSize, intermediateSize, headDim, numAttentionHeads, numKeyValueHeads } = config;
   const layer = hiddenSize * (headDim * 2 * (numAttentionHeads + numKeyValueHeads) + 3 * intermediateSize);
   const adapter = loraModules(config, layers, lora.targets).reduce((sum, { inputs, outputs }) => sum + lora.rank * (inputs + outputs), 0);
-  return programBytes + 4 * (vocabSize * hiddenSize + layers * layer + copiesOfAdapter * adapter);
+  const base = ((baseBits ?? 32) / 8) * layers * layer;
+  return programBytes + base + 4 * (vocabSize * hiddenSize + copiesOfAdapter * adapter);
 }
 
 /** Says what would fit. */

@@ -50,6 +50,10 @@ export class RunFolder {
   get training(): string {
     return join(this.out, trainingFolder);
   }
+  /** The frozen weights in few bits, of a run that computes with such. */
+  get base(): string {
+    return join(this.training, 'base.bin');
+  }
   get metrics(): string {
     return join(this.out, metricsFile);
   }

@@ -4,6 +4,7 @@ import type { Calibration } from '../encoder/calibration.ts';
 import { prepareText } from '../encoder/prompt.ts';
 import { errors } from '../errors.ts';
 import { availableBytes } from '../memory.ts';
+import { quantizeBase } from '../models/quantize.ts';
 import type { Checkpoint } from '../models/types.ts';
 import type { LossCurve } from '../prune/curve.ts';
 import { calibrateAt, calibrationRequest, type CalibrationRequest } from '../prune/measure-calibration.ts';
@@ -146,7 +147,7 @@ async function* trainTarget(target: Target, curve: LossCurve | null, shared: Sha
   const { settings } = description;
   const finished = yield* trainRun({
     engine,
-    checkpoint,
+    checkpoint: await baseOf(checkpoint, description, folder, signal),
     data,
     folder,
     description,
@@ -171,6 +172,14 @@ async function* trainTarget(target: Target, curve: LossCurve | null, shared: Sha
   return yield* writing.drain();
 }
 
+/**
+ * The model that a run computes with: its frozen weights in few bits where the settings say so. The adapter is merged
+ * into the weights as they are, and its calibration measured on those.
+ */
+async function baseOf(checkpoint: Checkpoint, { settings: { baseBits: bits, layers } }: RunDescription, folder: RunFolder, signal: AbortSignal | undefined): Promise<Checkpoint> {
+  return bits === null ? checkpoint : quantizeBase(checkpoint, { layers, bits, file: folder.base, signal });
+}
+
 /** What a run is asked to be, as far as something was said. */
 async function askedRun({ depth }: Target, curve: LossCurve | null, { job, opened: { checkpoint }, chosen, start, read: { data }, evaluation, context }: Shared): Promise<AskedRun> {
   const { config } = checkpoint;
@@ -193,7 +202,7 @@ async function newRun(target: Target, curve: LossCurve | null, shared: Shared): 
   const { config } = checkpoint;
   const depth = resolvedDepth(target.depth, config);
   const settings: TrainingSettings = { ...chosen.training, layers: layersToKeep(depth, config.numHiddenLayers, curve) };
-  const need = { config, layers: settings.layers, lora: loraOf(settings), length: Math.max(1, longestText(tokens)) };
+  const need = { config, layers: settings.layers, lora: loraOf(settings), length: Math.max(1, longestText(tokens)), baseBits: settings.baseBits };
   const asked = job.microBatch === undefined ? undefined : job.microBatch * settings.maxLength;
   if (asked !== undefined) checkRunTokens(need, asked, availableBytes());
   const { every = Math.ceil(settings.steps / evaluations), earlyStop = null } = job.evaluation ?? {};

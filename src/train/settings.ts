@@ -21,6 +21,8 @@ export const trainingSettings = z.object({
   batchSize: z.number().int().min(2),
   /** Most hard negatives that are taken of a row; all when null. */
   hardNegatives: z.number().int().min(0).nullable(),
+  /** From this step on, counted from 0, the model finds the hard negatives itself; never when null. */
+  modelNegativesAfter: z.number().int().min(0).nullable().default(null),
   weightDecay: z.number().min(0),
   clip: positive,
   scale: positive,
@@ -31,6 +33,8 @@ export const trainingSettings = z.object({
   pooling: z.enum(poolings as ['weighted_mean', 'mean', 'last_token', 'first_token']),
   /** Between a query's instruction and the query. */
   separator: z.string(),
+  /** Bits of the frozen weights while they are trained beside; as the model has them when null. */
+  baseBits: z.literal([8, 4]).nullable().default(null),
 });
 
 export type TrainingSettings = z.infer<typeof trainingSettings>;
@@ -46,6 +50,7 @@ export const defaultTraining: Omit<TrainingSettings, 'layers'> = {
   steps: 1000,
   batchSize: 64,
   hardNegatives: null,
+  modelNegativesAfter: null,
   weightDecay: 0,
   clip: 1,
   scale: 50,
@@ -55,6 +60,7 @@ export const defaultTraining: Omit<TrainingSettings, 'layers'> = {
   attention: 'causal',
   pooling: 'weighted_mean',
   separator: '; ',
+  baseBits: null,
 };
 
 /** What each setting may be, as a sentence goes on. */
@@ -69,6 +75,7 @@ const takes: Readonly<Record<keyof TrainingSettings, string>> = {
   steps: 'a whole number above 0',
   batchSize: 'a whole number from 2: a row is told from the others of its batch',
   hardNegatives: 'a whole number from 0',
+  modelNegativesAfter: 'a whole number from 0',
   weightDecay: 'a number from 0',
   clip: 'a number above 0',
   scale: 'a number above 0',
@@ -78,6 +85,7 @@ const takes: Readonly<Record<keyof TrainingSettings, string>> = {
   attention: attentions.join(' or '),
   pooling: poolings.join(', '),
   separator: 'a text',
+  baseBits: '8 or 4',
 };
 
 /** The option of the command line that sets this: "--lora-rank". */

@@ -50,6 +50,23 @@ describe('l3prune train', () => {
     expect(await stepsOf(cli.path('other'))).not.toEqual(await stepsOf(cli.path('out')));
   });
 
+  it.each(['8', '4'])('trains beside weights in %s bits, merges into the weights as they were, and says so', async (bits) => {
+    await train('--base-bits', bits);
+    await train('--out', 'apart', '--no-merge', '--base-bits', bits);
+    await train('--out', 'plain');
+    const [last] = (await manifestOf('out')).history;
+    expect(last).toMatchObject({ step: 'train', training: { settings: { baseBits: Number(bits) } } });
+    expect(await names(cli.path('out'))).not.toContain('training');
+    expect(worst(await embeddingOf('out'), await embeddingOf('apart'))).toBeLessThan(1e-5);
+    const [inBits, plain] = [await stepsOf(cli.path('out')), await stepsOf(cli.path('plain'))];
+    expect(inBits[0]!.loss).not.toBe(plain[0]!.loss);
+    expect(Math.abs(inBits.at(-1)!.loss / plain.at(-1)!.loss - 1)).toBeLessThan(0.5);
+  });
+
+  it('refuses other numbers of bits', async () => {
+    expectFailure(await train('--base-bits', '5'), 'USAGE', /--base-bits .* 8 or 4/);
+  });
+
   it('trains small and large from one profile, each into a folder of its own', async () => {
     const { checkpoints } = documentOf<TrainResult>(await train('--layers', 'small,large', '--steps', '2', '--json'));
     expect(checkpoints.map(({ name }) => name)).toEqual(['small', 'large']);
