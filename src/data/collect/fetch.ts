@@ -28,6 +28,8 @@ export interface FetchOptions {
 export type Fetcher = (wanted: PackageName, folder: string, options: FetchOptions) => Promise<FetchedPackage>;
 
 const NPM_LIMIT_MS = 180_000;
+/** Nobody waits for one of many packages, and several are fetched while another is mined. */
+const STALL_MS = 120_000;
 /** No package that people wrote has more code. */
 const MAX_PACKAGE_BYTES = 256 * 1024 * 1024;
 const MAX_PACKAGE_FILES = 50_000;
@@ -67,7 +69,7 @@ async function fromPypi(
   directory: string,
   { isExcluded, signal }: FetchOptions,
 ): Promise<FetchedPackage> {
-  const wheel = await pipDownload(pip, { requirement: version === undefined ? name : `${name}==${version}` }, download, { signal });
+  const wheel = await pipDownload(pip, { requirement: version === undefined ? name : `${name}==${version}` }, download, { signal, stallMs: STALL_MS });
   const isSource = sourceFilter(isExcluded);
   await extractMatching(wheel, (file, bytes) => METADATA.test(file) || isSource(file, bytes), directory, { signal });
   const folders = (await readdir(directory)).filter((entry) => entry.endsWith('.dist-info'));

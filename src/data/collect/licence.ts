@@ -12,6 +12,7 @@ const NAMES = [
   /^(the )?isc( licen[sc]e)?( \(iscl\))?$/i,
   /^(the )?(python software foundation|psf)\b[\s\w.]*$/i,
   /^(zlib\/libpng|(the )?unlicense|boost software|historical permission notice|cc0 1\.0)\b[\s\w.()-]*$/i,
+  /^zope public licen[sc]e$/i,
   /^public domain$/i,
 ];
 const OTHERS = /gpl|gnu|affero|mpl|proprietary|commercial|clause clear|commons clause/i;
