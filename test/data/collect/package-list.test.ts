@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { readPackageList } from '../../../src/data/collect/package-list.ts';
+import { keyOf, readPackageList } from '../../../src/data/collect/package-list.ts';
 import { useFolder } from '../../models/folder.ts';
 
 const folder = useFolder();
@@ -38,4 +39,12 @@ describe('a list of packages', () => {
     await expect(readPackageList(folder.path('none.txt'))).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(readPackageList(folder.path())).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
+});
+
+test('the packages that were mined to train on are none of those that are measured with', async () => {
+  const folder = fileURLToPath(new URL('../../bench/mining/', import.meta.url));
+  const [mined, measured] = await Promise.all(['packages.txt', 'evaluation-packages.txt'].map((file) => readPackageList(`${folder}${file}`)));
+  expect(mined!.every(({ version }) => version !== undefined)).toBe(true);
+  const names = new Set(measured!.map(keyOf));
+  expect(mined!.map(keyOf).filter((name) => names.has(name))).toEqual([]);
 });
