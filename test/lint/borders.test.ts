@@ -39,6 +39,8 @@ describe('the import borders', () => {
     ['src/models/a.ts', '../engine/engine.ts'],
     ['src/data/a.ts', '../engine/engine.ts'],
     ['src/prune/a.ts', '../protocol/prune.ts'],
+    ['src/export/a.ts', '../cli/options.ts'],
+    ['src/engine/a.ts', '../export/training-job/write.ts'],
     ['src/extension/a.ts', '../prune/prune.ts'],
     ['src/extension/a.ts', '../models/safetensors.ts'],
     ['src/cli/a.ts', '../worker/queue.ts'],
