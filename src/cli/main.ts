@@ -12,6 +12,7 @@ import { exportCommand } from './commands/export.ts';
 import { mineCommand } from './commands/mine.ts';
 import { profileCommand } from './commands/profile.ts';
 import { pruneCommand } from './commands/prune.ts';
+import { sweepCommand } from './commands/sweep.ts';
 import { trainCommand } from './commands/train.ts';
 
 const exitCodes = { failed: 1, usage: 2, interrupted: 128 + constants.signals.SIGINT } as const;
@@ -32,7 +33,7 @@ process.stderr.on('error', () => undefined);
 process.on('uncaughtException', (error) => process.exit(report(error)));
 
 const program = asOurs(new Command('l3prune').description('Turns a decoder LLM into a small text encoder on this machine.').version(createdBy));
-for (const command of [demoCommand, profileCommand, pruneCommand, embedCommand, mineCommand, evalCommand, trainCommand, exportCommand, engineCommand])
+for (const command of [demoCommand, profileCommand, pruneCommand, embedCommand, mineCommand, evalCommand, trainCommand, sweepCommand, exportCommand, engineCommand])
   program.addCommand(asOurs(command(interrupt.signal), 'l3prune '));
 
 try {
