@@ -79,7 +79,7 @@ class CorpusEvaluation implements EvaluationData {
   }
 
   async open(engine: Engine, model: TrainedModel, { encoder: settings, parameters }: EvaluationUse): Promise<Evaluator> {
-    const encoder = await openEncoder(engine, model, settings, parameters);
+    const encoder = await openTrainedEncoder(engine, model, settings, parameters);
     return { evaluate: (parameters, signal) => this.#evaluate(encoder.withParameters(parameters), settings, signal), dispose: () => encoder.dispose() };
   }
 
@@ -108,7 +108,7 @@ class HeldOutEvaluation implements EvaluationData {
   }
 
   async open(engine: Engine, model: TrainedModel, { settings, parameters }: EvaluationUse): Promise<Evaluator> {
-    const encoder = await openEncoder(engine, model, settings, parameters);
+    const encoder = await openTrainedEncoder(engine, model, settings, parameters);
     const loss = await engine.compile(lossProgram());
     return {
       evaluate: (parameters, signal) => this.#evaluate(encoder.withParameters(parameters), loss, settings, signal),
@@ -148,7 +148,8 @@ class HeldOutEvaluation implements EvaluationData {
   }
 }
 
-function openEncoder(engine: Engine, { checkpoint, layers, lora }: TrainedModel, settings: Omit<CheckpointEncoderSettings, 'instruction'>, parameters: LoraParameters): Promise<Encoder> {
+/** The model with these parameters as an encoder, without dropout. Errors: those of `Encoder.open`. */
+export function openTrainedEncoder(engine: Engine, { checkpoint, layers, lora }: TrainedModel, settings: Omit<CheckpointEncoderSettings, 'instruction'>, parameters: LoraParameters): Promise<Encoder> {
   const { attention, pooling, maxLength } = settings;
   return Encoder.open(engine, withAdapter(checkpoint, { lora, parameters }), { attention, pooling, maxLength, layers, output: 'last' });
 }

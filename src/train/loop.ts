@@ -14,8 +14,11 @@ import { loraOf, type TrainingSettings } from './settings.ts';
 import type { TrainingState } from './state.ts';
 import { prepareBatch } from './usable-rows.ts';
 
-/** The rows of a step, 0-based: a function of the step alone, so that a run that goes on sees what it would have seen. */
-export type BatchSource = (step: number) => Promise<readonly Triplet[]>;
+/**
+ * The rows of a step, 0-based: a function of the step and of the parameters before it, so that a run that goes on sees
+ * what it would have seen.
+ */
+export type BatchSource = (step: number, parameters: LoraParameters) => Promise<readonly Triplet[]>;
 
 export interface StepsOptions {
   /** Most padded tokens in one run of the engine. */
@@ -66,7 +69,7 @@ export async function* trainSteps(
       await setImmediate();
       throwIfCancelled(signal);
       const started = performance.now();
-      const { batch, skipped } = prepareBatch(await batches(state.step), checkpoint.tokenizer, settings);
+      const { batch, skipped } = prepareBatch(await batches(state.step, state.parameters), checkpoint.tokenizer, settings);
       const { loss, gradients: found, tokens } = await gradients.compute(state.parameters, batch, stepSeed(settings.seed, state.step), signal);
       const gradNorm = clipGradients(found, settings.clip);
       checkFinite(loss, gradNorm, state.step + 1);

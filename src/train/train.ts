@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import type { TrainingData } from '../data/training.ts';
+import type { Triplet } from '../data/triplet.ts';
 import type { Engine } from '../engine/engine.ts';
 import { writeAdapter } from '../encoder/adapter.ts';
 import type { LoraModule } from '../encoder/lora.ts';
@@ -9,8 +10,9 @@ import type { Checkpoint, LoraParameters } from '../models/types.ts';
 import { emptyWatch, hasDiverged, isHealthy, watchLoss } from './divergence.ts';
 import { isBetter, type EvaluationData, type Evaluator } from './evaluation.ts';
 import type { TrainProgress } from './job.ts';
-import { initialState, trainedModel, trainSteps } from './loop.ts';
+import { initialState, trainedModel, trainSteps, type BatchSource } from './loop.ts';
 import { MetricsFile, type StepEvaluation, type StepMetrics } from './metrics.ts';
+import { MinedNegatives } from './mined-negatives.ts';
 import { Pace } from './pace.ts';
 import { modulesOf } from './programs.ts';
 import type { RunDescription, RunFolder } from './run-folder.ts';
@@ -69,6 +71,7 @@ class Run {
   readonly #states: StateFolder;
   readonly #metricsFile: MetricsFile;
   readonly #pace = new Pace();
+  readonly #mined: MinedNegatives | undefined;
   #metrics: StepMetrics[] = [];
   #evaluator: Evaluator | undefined;
   /** The last whole step: what is saved when the run has to stop. */
@@ -84,13 +87,18 @@ class Run {
     this.#modules = modulesOf(trainedModel(checkpoint, settings));
     this.#states = new StateFolder(folder.training, settings.loraRank, this.#modules);
     this.#metricsFile = new MetricsFile(folder.metrics);
+    const { engine, data, signal } = inputs;
+    const after = settings.modelNegativesAfter;
+    const rows = (step: number): Promise<readonly Triplet[]> => data.batch(step);
+    if (after !== null) this.#mined = new MinedNegatives(after, { engine, model: trainedModel(checkpoint, settings), settings, folder: folder.training, rows, signal });
   }
 
   async *toItsEnd(): AsyncGenerator<TrainProgress, FinishedRun> {
     const { engine, checkpoint, data, description: { settings, runTokens }, signal } = this.#inputs;
     yield* this.#begin();
     if (!this.#hasStoppedEarly) {
-      const steps = trainSteps(engine, checkpoint, (step) => data.batch(step), settings, { runTokens, from: this.#whole.state, signal });
+      const batches: BatchSource = (step, parameters) => this.#mined?.batch(step, parameters) ?? data.batch(step);
+      const steps = trainSteps(engine, checkpoint, batches, settings, { runTokens, from: this.#whole.state, signal });
       try {
         for await (const { metrics, state, candidates } of steps) {
           this.#candidates = candidates;
@@ -107,6 +115,7 @@ class Run {
 
   async dispose(): Promise<void> {
     await this.#evaluator?.dispose();
+    await this.#mined?.dispose();
   }
 
   async *#begin(): AsyncGenerator<TrainProgress, void> {
@@ -192,6 +201,7 @@ class Run {
     if (isHealthy(this.#whole.history.watch, this.#candidates)) this.#whole = { ...this.#whole, goodStep: step };
     await this.#metricsFile.sync();
     await this.#states.save(this.#whole);
+    await this.#mined?.forgetBefore(this.#whole.goodStep);
     this.#savedStep = step;
     this.#savedAt = performance.now();
     return { kind: 'saved', run: this.#inputs.folder.name, step };

@@ -93,6 +93,15 @@ describe('l3prune train', () => {
     expect((await stepsOf(cli.path('again')))[0]).toEqual((await stepsOf(cli.path('on')))[0]);
   });
 
+  it('lets the model find the hard negatives itself after a warm-up', async () => {
+    await train('--hard-negatives', '1');
+    await train('--out', 'mined', '--hard-negatives', '1', '--model-negatives-after', '3');
+    const [given, mined] = [await stepsOf(cli.path('out')), await stepsOf(cli.path('mined'))];
+    expect(mined.slice(0, 3)).toEqual(given.slice(0, 3));
+    for (const at of [3, 4, 5]) expect(mined[at]!.loss).toBeGreaterThan(given[at]!.loss);
+    expect(await names(cli.path('mined'))).not.toContain('training');
+  });
+
   it('measures on a corpus on the way and keeps the best step', async () => {
     await cli.write('task/corpus.jsonl', corpus);
     await cli.write('task/queries.jsonl', queries);
