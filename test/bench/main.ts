@@ -1,10 +1,11 @@
 /**
  * What issues ask of speed and memory, measured and printed as ratios of one run; nothing is asserted.
  *
- *   npm run bench -- [profile] [encode] [matmul] [padding] [memory] [start] [--model M] [--data FILE] [--rounds 3] [--threads 2]
+ *   npm run bench -- [profile] [encode] [matmul] [padding] [memory] [start] [engines] [train] [train-memory] [--model M] [--data FILE] [--rounds 3] [--threads 2]
  *
  * All of them without names. Triplets come from `--data`, or are mined from this repository. The comparison with PyTorch
- * needs torch and transformers in the interpreter that PYTHON names (python3 where it names none).
+ * needs torch and transformers, and peft for training, in the interpreter that PYTHON names (python3 where it names
+ * none); that of the engines needs TensorFlow in the data home.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
@@ -13,12 +14,15 @@ import { parseArgs } from 'node:util';
 import { dataHome } from '../../src/home.ts';
 import { DEFAULT_MODEL } from '../../src/models/default-model.ts';
 import { openModelFor } from '../../src/prune/inputs.ts';
+import { engines } from './engines.ts';
 import { matmulShare } from './matmul-share.ts';
 import { padding } from './padding.ts';
 import { firstEmbedding, profileMemory } from './process.ts';
 import { table, type Measure } from './report.ts';
 import { loadTriplets, type Setup } from './setup.ts';
 import { encodeThroughput, profileThroughput } from './throughput.ts';
+import { trainingMemory } from './train-memory.ts';
+import { trainingThroughput } from './training.ts';
 
 const benches: Readonly<Record<string, (setup: Setup) => Promise<Measure | Measure[]>>> = {
   profile: profileThroughput,
@@ -27,6 +31,9 @@ const benches: Readonly<Record<string, (setup: Setup) => Promise<Measure | Measu
   padding,
   memory: profileMemory,
   start: firstEmbedding,
+  engines,
+  train: trainingThroughput,
+  'train-memory': trainingMemory,
 };
 /** 16 batches of 64 for the padding; the others take the first of them. */
 const mostTriplets = 1024;
@@ -49,14 +56,15 @@ if (unknown !== undefined) {
 }
 
 const threads = Number(values.threads);
-const { checkpoint, engine, how } = await openModelFor(values.model, { home: dataHome(values.home), threads, engine: 'onnx' });
+const home = dataHome(values.home);
+const { checkpoint, engine, how } = await openModelFor(values.model, { home, threads, engine: 'onnx' });
 const scratch = await mkdtemp(join(tmpdir(), 'l3prune-bench-'));
 try {
   const triplets = await loadTriplets(values.data, mostTriplets);
   console.log(`${how} Fingerprint ${await checkpoint.fingerprint()}.`);
   console.log(`${triplets.length} triplets ${values.data === undefined ? 'mined from this repository' : `of ${values.data}`}.`);
   console.log(`${cpus()[0]?.model ?? 'Unknown processor'}, ${cpus().length} cores, ${threads} threads, Node ${process.version}.\n`);
-  const setup: Setup = { checkpoint, engine, threads, rounds: Number(values.rounds), triplets, scratch };
+  const setup: Setup = { checkpoint, engine, threads, home, rounds: Number(values.rounds), triplets, scratch };
   const measures: Measure[] = [];
   for (const name of names) {
     console.error(`${name} …`);

@@ -1,4 +1,5 @@
 import { Encoder, operationsPerToken, type EncoderOptions } from '../../src/encoder/encoder.ts';
+import { poolingWeights } from '../../src/encoder/pooling.ts';
 import type { EncoderText } from '../../src/encoder/prompt.ts';
 import { readTriplets } from '../../src/data/read.ts';
 import { mine } from '../../src/data/mine.ts';
@@ -7,18 +8,24 @@ import type { Triplet } from '../../src/data/triplet.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { Checkpoint, DecoderConfig } from '../../src/models/types.ts';
 import { Random } from '../../src/random.ts';
+import type { Bucket } from './peer.ts';
 
 /** What every bench gets. */
 export interface Setup {
   readonly checkpoint: Checkpoint;
   readonly engine: Engine;
   readonly threads: number;
+  /** The data home, where other engines are. */
+  readonly home: string;
   /** How often each side of a comparison runs. */
   readonly rounds: number;
   readonly triplets: readonly Triplet[];
   /** A folder for what a bench writes; it goes afterwards. */
   readonly scratch: string;
 }
+
+/** Threads that have nothing to do spin for a while; the other side waits that long before its turn. */
+export const pauseMilliseconds = 20;
 
 export const separator = '; ';
 /** The settings of throughput measures: those of the demo. */
@@ -47,10 +54,27 @@ export function textsOf(encoder: Encoder, triplets: readonly Triplet[]): Encoder
   ];
 }
 
-/** 2mnk of one text's linear layers and of the two products of its attention: queries with keys, weights with values. */
+/** Texts as PyTorch is given them: padded on the right to the longest. */
+export function bucketOf(texts: readonly EncoderText[]): Bucket {
+  const length = Math.max(...texts.map(({ ids }) => ids.length));
+  return {
+    ids: texts.map(({ ids }) => [...ids, ...Array<number>(length - ids.length).fill(0)]),
+    weights: texts.map(({ pooled }) => {
+      const weights = new Float32Array(length);
+      poolingWeights(pooled, settings.pooling, weights, 0);
+      return [...weights];
+    }),
+  };
+}
+
+/** 2mnk of one text's linear layers and of its attention. */
 export function operationsOfText(config: DecoderConfig, layers: number, tokens: number): number {
-  const attention = 2 * (2 * tokens * tokens * config.numAttentionHeads * config.headDim);
-  return tokens * operationsPerToken(config, layers) + layers * attention;
+  return tokens * operationsPerToken(config, layers) + operationsOfAttention(config, layers, tokens);
+}
+
+/** 2mnk of attention's two products over one text: queries with keys, weights with values. */
+export function operationsOfAttention(config: DecoderConfig, layers: number, tokens: number): number {
+  return layers * 2 * (2 * tokens * tokens * config.numAttentionHeads * config.headDim);
 }
 
 /** Opens an encoder for as long as `use` takes. */

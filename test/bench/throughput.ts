@@ -1,10 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Encoder } from '../../src/encoder/encoder.ts';
-import { poolingWeights } from '../../src/encoder/pooling.ts';
 import type { EncoderText } from '../../src/encoder/prompt.ts';
-import { Peer, whyNoPeer, type Bucket } from './peer.ts';
+import { Peer, whyNoPeer } from './peer.ts';
 import { gigaflops, median, times, type Measure } from './report.ts';
-import { operationsOfText, settings, textsOf, withEncoder, type Setup } from './setup.ts';
+import { bucketOf, operationsOfText, pauseMilliseconds, settings, textsOf, withEncoder, type Setup } from './setup.ts';
 
 /** Real tokens a second of a layerwise profile's forward passes, beside PyTorch in float32. */
 export const profileThroughput = (setup: Setup): Promise<Measure> =>
@@ -16,8 +15,6 @@ export const encodeThroughput = (setup: Setup): Promise<Measure> => {
   return compare(setup, `encoding, ${layers} layers`, layers, 'last', 32);
 };
 
-/** Threads that have nothing to do spin for a while; the other side waits that long before its turn. */
-const pauseMilliseconds = 20;
 /** Vectors further apart than this are not the same computation. */
 const sameVector = 1e-3;
 
@@ -74,18 +71,6 @@ async function alternate(encoder: Encoder, texts: readonly EncoderText[], peer: 
     const place = (encoder.outputs - 1) * step.value.texts.length * size;
     expectSame(step.value.embeddings.subarray(place, place + size), answer.first);
   }
-}
-
-function bucketOf(texts: readonly EncoderText[]): Bucket {
-  const length = Math.max(...texts.map(({ ids }) => ids.length));
-  return {
-    ids: texts.map(({ ids }) => [...ids, ...Array<number>(length - ids.length).fill(0)]),
-    weights: texts.map(({ pooled }) => {
-      const weights = new Float32Array(length);
-      poolingWeights(pooled, settings.pooling, weights, 0);
-      return [...weights];
-    }),
-  };
 }
 
 function expectSame(ours: Float32Array, theirs: readonly number[]): void {
