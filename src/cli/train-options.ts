@@ -31,8 +31,8 @@ export interface TrainOptions extends ModelOptions {
   readonly instruction?: string;
   readonly microBatch?: number;
   readonly baseBits?: number;
-  readonly evalData?: string;
-  readonly every?: number;
+  readonly eval?: string;
+  readonly evalEvery?: number;
   readonly earlyStop?: number;
   readonly saveEvery?: number;
   readonly calibrate?: CalibrationKind | 'none';
@@ -72,8 +72,8 @@ export function trainOptions(command: Command, out = 'the folder of the run, whi
     .option('--instruction <text>', 'what stands before every query of this encoder, in training where a row has none of its own')
     .option('--micro-batch <n>', 'texts of full length that go through the model at a time (default: as many as memory allows)', wholeNumber(1, most))
     .option('--base-bits <bits>', 'hold the frozen weights in 8 or 4 bits while the LoRA is trained (default: as they are)', decimal)
-    .option('--eval-data <data>', 'measure on this on the way: rows, or a folder with a corpus and queries', named)
-    .option('--every <n>', 'steps between two evaluations (default: a tenth of the steps)', wholeNumber(1, most))
+    .option('--eval <data>', 'measure on this on the way: rows, or a folder with a corpus and queries', named)
+    .option('--eval-every <n>', 'steps between two evaluations (default: a tenth of the steps)', wholeNumber(1, most))
     .option('--early-stop <n>', 'stop after so many evaluations without gain (default: never)', wholeNumber(1, most))
     .option('--save-every <n>', 'steps between two saves, beside one every two minutes (default: 200)', wholeNumber(1, most))
     .addOption(new Option('--calibrate <kind>', 'take the mean off every vector, as measured after the training (default: mean)').choices([...calibrationKinds, 'none']))
@@ -85,8 +85,8 @@ export function trainOptions(command: Command, out = 'the folder of the run, whi
 
 /** The job that the options ask for. Errors: USAGE. */
 export function trainJob(options: TrainOptions): TrainJob {
-  const { model, data, out, adapter, instruction, microBatch, evalData, every, earlyStop, saveEvery, calibrate, components, resume, force, merge } = options;
-  if (evalData === undefined && (every !== undefined || earlyStop !== undefined)) throw errors.usage('--every and --early-stop need something to measure on: give --eval-data.');
+  const { model, data, out, adapter, instruction, microBatch, eval: evalData, evalEvery: every, earlyStop, saveEvery, calibrate, components, resume, force, merge } = options;
+  if (evalData === undefined && (every !== undefined || earlyStop !== undefined)) throw errors.usage('--eval-every and --early-stop need something to measure on: give --eval.');
   const { loraRank, loraAlpha, dropout, targets, lr, warmup, steps, batchSize, hardNegatives, modelNegativesAfter, weightDecay, clip, scale, seed, order, maxLength, attention, pooling, separator, baseBits } = options;
   const asked = given({ loraRank, loraAlpha, dropout, lr, warmup, steps, batchSize, hardNegatives, modelNegativesAfter, weightDecay, clip, scale, seed, order, maxLength, attention, pooling, separator, baseBits: baseBits as TrainingSettings['baseBits'] | undefined });
   return {

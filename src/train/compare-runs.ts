@@ -38,10 +38,10 @@ export function checkSameRun(out: string, was: KnownRun, asked: AskedRun): void 
   compare('--instruction', was.instruction, asked.instruction);
   if (was.data.fingerprint !== asked.data.fingerprint)
     differs.push(`the data had ${was.data.rows} rows (${was.data.fingerprint.slice(0, 12)}) and has ${asked.data.rows} (${asked.data.fingerprint.slice(0, 12)})`);
-  if ((was.evaluation === null) !== (asked.evaluation === null)) differs.push(was.evaluation === null ? '--eval-data was left out' : '--eval-data was given');
+  if ((was.evaluation === null) !== (asked.evaluation === null)) differs.push(was.evaluation === null ? '--eval was left out' : '--eval was given');
   else if (was.evaluation !== null && asked.evaluation !== null) {
-    compare('--eval-data', was.evaluation.fingerprint, asked.evaluation.fingerprint);
-    compare('--every', was.evaluation.every, asked.evaluation.every);
+    compare('--eval', was.evaluation.fingerprint, asked.evaluation.fingerprint);
+    compare('--eval-every', was.evaluation.every, asked.evaluation.every);
     compare('--early-stop', was.evaluation.earlyStop, asked.evaluation.earlyStop);
   }
   compare('--micro-batch in tokens', was.runTokens, asked.runTokens);

@@ -73,7 +73,7 @@ export async function* prepareTraining(
 export function checkJob({ settings, microBatch, saveEvery, evaluation, resume, force }: TrainJob): void {
   checkSettings(settings ?? {});
   if (resume && force) throw errors.usage('Go on with a training by --resume or begin it again by --force, not both.');
-  for (const [option, value] of [['--micro-batch', microBatch], ['--save-every', saveEvery], ['--every', evaluation?.every], ['--early-stop', evaluation?.earlyStop]] as const)
+  for (const [option, value] of [['--micro-batch', microBatch], ['--save-every', saveEvery], ['--eval-every', evaluation?.every], ['--early-stop', evaluation?.earlyStop]] as const)
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) throw errors.usage(`${option} cannot be ${value}: it has to be a whole number above 0.`);
 }
 

@@ -7,7 +7,7 @@ import { said, shortTraining } from './training.ts';
 
 const cli = useCli();
 const short = shortTraining.slice(shortTraining.indexOf('--lora-rank'));
-const args = (layers: string, ...more: string[]): string[] => ['sweep', '--model', LLAMA, '--data', 'data.jsonl', '--eval-data', 'task', '--out', 'out', ...short, '--steps', '2', '--layers', layers, ...more];
+const args = (layers: string, ...more: string[]): string[] => ['sweep', '--model', LLAMA, '--data', 'data.jsonl', '--eval', 'task', '--out', 'out', ...short, '--steps', '2', '--layers', layers, ...more];
 const sweep = (layers: string, ...more: string[]): Promise<Ran> => cli.run(args(layers, ...more));
 
 beforeEach(async () => {
@@ -22,7 +22,7 @@ describe('l3prune sweep', () => {
     expect(found).toMatchObject({ metric: 'ndcgAt10', model: { layers: 6 } });
     expect(found.rows.map(({ layers }) => layers)).toEqual([3, 4, 6]);
     for (const { peakBytes, evaluationSeconds, bytes, seconds } of found.rows) for (const value of [peakBytes, evaluationSeconds, bytes, seconds]) expect(value).toBeGreaterThan(0);
-    const ran = await cli.run(['train', '--model', LLAMA, '--data', 'data.jsonl', '--eval-data', 'task', '--out', 'alone', ...short, '--steps', '2', '--every', '2', '--layers', '4', '--json']);
+    const ran = await cli.run(['train', '--model', LLAMA, '--data', 'data.jsonl', '--eval', 'task', '--out', 'alone', ...short, '--steps', '2', '--eval-every', '2', '--layers', '4', '--json']);
     const [{ evaluation, loss, bytes }] = documentOf<TrainResult>(ran).checkpoints as [TrainResult['checkpoints'][0]];
     expect(found.rows[1]).toMatchObject({ before: evaluation?.before, after: evaluation?.best.value, loss: loss.last, parameters: expect.any(Number) });
     expect(found.rows[1]!.bytes / bytes).toBeCloseTo(1, 2);
@@ -58,7 +58,7 @@ describe('l3prune sweep', () => {
   it.each<readonly [what: string, args: string[], code: string, sentence: RegExp]>([
     ['a depth that is read from a curve', args('small'), 'USAGE', /depths that are said.*not small/],
     ['more layers than there are', args('3,9'), 'USAGE', /The model has 6 layers/],
-    ['nothing to measure on', args('3').filter((arg) => arg !== '--eval-data' && arg !== 'task'), 'USAGE', /give --eval-data/],
+    ['nothing to measure on', args('3').filter((arg) => arg !== '--eval' && arg !== 'task'), 'USAGE', /give --eval/],
     ['--force', args('3', '--force'), 'USAGE', /A sweep replaces nothing/],
   ])('refuses %s and writes nothing', async (_, command, code, sentence) => {
     expectFailure(await cli.run(command), code, sentence);

@@ -12,7 +12,7 @@ const isLong = process.env['L3PRUNE_LONG'] === '1';
 /** What a training does to its folder, first to last, as a watcher sees it. */
 const stages = ['lock', 'run.json', 'state-0', 'metrics.jsonl', 'state-2', 'negatives-2-6', 'state.json', 'best-', 'state-6', '.out.tmp-', 'model.safetensors', 'l3prune.json', '.out.old-'];
 const moments = isLong ? 8 * stages.length : stages.length;
-const args = (out: string, ...more: string[]): string[] => training('--out', out, '--save-every', '2', '--eval-data', 'data.jsonl', '--every', '3', '--model-negatives-after', '2', ...more);
+const args = (out: string, ...more: string[]): string[] => training('--out', out, '--save-every', '2', '--eval', 'data.jsonl', '--eval-every', '3', '--model-negatives-after', '2', ...more);
 
 /** What a run that nobody stopped gives. */
 async function reference() {

@@ -105,7 +105,7 @@ describe('l3prune train', () => {
   it('measures on a corpus on the way and keeps the best step', async () => {
     await cli.write('task/corpus.jsonl', corpus);
     await cli.write('task/queries.jsonl', queries);
-    const ran = await train('--eval-data', 'task', '--every', '2', '--json');
+    const ran = await train('--eval', 'task', '--eval-every', '2', '--json');
     const [{ evaluation, step }] = documentOf<TrainResult>(ran).checkpoints as [TrainResult['checkpoints'][0]];
     const steps = await stepsOf(cli.path('out'));
     const measured = steps.flatMap((line) => (line.evaluation === undefined ? [] : [{ step: line.step, value: line.evaluation.value }]));
@@ -118,7 +118,7 @@ describe('l3prune train', () => {
 
   it('stops early where the held-out loss gains no more', async () => {
     // With a rate that forgets everything, the first evaluation is the best.
-    const ran = await train('--eval-data', 'data.jsonl', '--every', '1', '--early-stop', '2', '--steps', '40', '--lr', '0.3', '--warmup', '0', '--json');
+    const ran = await train('--eval', 'data.jsonl', '--eval-every', '1', '--early-stop', '2', '--steps', '40', '--lr', '0.3', '--warmup', '0', '--json');
     const [{ steps, step, evaluation }] = documentOf<TrainResult>(ran).checkpoints as [TrainResult['checkpoints'][0]];
     expect(steps).toBeLessThan(40);
     expect(steps).toBe(step + 2);

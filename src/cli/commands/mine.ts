@@ -1,6 +1,6 @@
 import { lstat, mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { codeLanguages, type CodeLanguage } from '../../data/grammars.ts';
 import { mine, type MineProgress, type MineResult } from '../../data/mine.ts';
 import type { MineOptions } from '../../data/mine/context.ts';
@@ -43,8 +43,8 @@ export function mineCommand(signal: AbortSignal): Command {
     .requiredOption('--out <path>', 'the .jsonl file to write; of packages, the folder', named)
     .option('--held-out <file>', 'a second file, for the rows of source files that --out has none of', named)
     .option('--held-out-share <share>', 'the share of the source files whose rows are held out', share, 0.1)
-    .option('--kinds <kinds>', `what makes a pair: ${mineKinds.join(', ')}`, oneOrMoreOf(mineKinds), [...mineKinds])
-    .option('--languages <languages>', `which code is read: ${codeLanguages.join(', ')}`, oneOrMoreOf(codeLanguages), [...codeLanguages])
+    .addOption(new Option('--kinds <kinds>', `what makes a pair: ${mineKinds.join(', ')}`).argParser(oneOrMoreOf(mineKinds)).default([...mineKinds], 'all of them'))
+    .addOption(new Option('--languages <languages>', `which code is read: ${codeLanguages.join(', ')}`).argParser(oneOrMoreOf(codeLanguages)).default([...codeLanguages], 'all of them'))
     .option('--negatives <n>', 'hard negatives a row, by BM25', wholeNumber(0, MOST_NEGATIVES), 1)
     .option('--exclude-functions <paths...>', 'leave out functions whose body stands in these .jsonl files, as code or positive, or in these folders of source files')
     .option('--exclude-packages <files...>', 'never fetch the packages that these files name, nor keep copies of them in others')

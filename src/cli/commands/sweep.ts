@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { errors } from '../../errors.ts';
 import type { TrainDepth } from '../../train/job.ts';
 import { runSweep, sweepFiles } from '../../train/sweep.ts';
@@ -11,30 +11,33 @@ import { depthList, trainJob, trainOptions, type TrainOptions } from '../train-o
 import { showTrainProgress } from '../train-progress.ts';
 
 interface SweepCommandOptions extends TrainOptions {
-  readonly layers: readonly TrainDepth[];
+  readonly layers?: readonly TrainDepth[];
+  readonly percent?: readonly TrainDepth[];
   readonly keep?: true;
 }
 
 /** Shares of the layers that are taken off where nothing is said, as in the paper's figure. */
-const defaultDepths: readonly TrainDepth[] = [{ kind: 'all' }, ...[10, 20, 30, 40, 50, 60, 70, 80, 90].map((percent) => ({ kind: 'percent', percent }) as const)];
+const defaultPercents = '0,10,20,30,40,50,60,70,80,90';
 
 const defaultSweepSteps = 100;
 
 /** `l3prune sweep`: the same short training at each depth, and what it brings and costs. */
 export function sweepCommand(signal: AbortSignal): Command {
   return trainOptions(reportOptions(modelOptions(new Command('sweep').description('train at several depths alike and show quality, time and memory against depth'))))
-    .option('--layers <depths>', 'counts, percentages to take off and all, with commas between (default: all,10%,20%, … 90%)', depthList, defaultDepths)
+    .option('--percent <shares>', `percentages of the layers to take off, with commas between (default: ${defaultPercents})`, percentList)
+    .addOption(new Option('--layers <depths>', 'the same as counts of layers, percentages to take off such as 50% and all').argParser(depthList).conflicts('percent'))
     .option('--keep', 'keep the checkpoints, each in a folder of its own')
-    .action(async ({ layers, keep, ...options }: SweepCommandOptions) => {
+    .action(async ({ layers, percent, keep, ...options }: SweepCommandOptions) => {
       const { evaluation, force, ...job } = trainJob(options);
-      if (evaluation === undefined) throw errors.usage('A sweep measures every depth: give --eval-data.');
+      if (evaluation === undefined) throw errors.usage('A sweep measures every depth: give --eval.');
       if (force) throw errors.usage('A sweep replaces nothing: name a folder that does not exist yet, or go on by --resume.');
       const { threads, engine, device, json, steps } = options;
       // Where it is not asked for more often, a depth is measured before and after.
       const measured = { ...evaluation, every: evaluation.every ?? steps ?? defaultSweepSteps };
       const settings = { ...job.settings, steps: steps ?? defaultSweepSteps };
+      const depths = layers ?? percent ?? percentList(defaultPercents);
       const line = new ProgressLine();
-      const running = runSweep({ ...job, settings, evaluation: measured, depths: layers, keep, calibrate: job.calibrate ?? 'none' }, { home: homeOf(options), signal, threads, engine, device });
+      const running = runSweep({ ...job, settings, evaluation: measured, depths, keep, calibrate: job.calibrate ?? 'none' }, { home: homeOf(options), signal, threads, engine, device });
       const sweep = await showSteps(running, line, (progress) => {
         if (progress.kind !== 'row') return showTrainProgress(progress, line);
         line.end();
@@ -44,4 +47,13 @@ export function sweepCommand(signal: AbortSignal): Command {
       if (json) return printJson(document);
       await print(`${describeSweep(sweep)}${join(resolve(options.out), sweepFiles.svg)} has the picture, ${sweepFiles.json} beside it the numbers\n`);
     });
+}
+
+/** A parser of percentages: "0,30,80", where 0 is the whole model. */
+function percentList(text: string): TrainDepth[] {
+  return text.split(',').map((part): TrainDepth => {
+    const percent = part.trim() === '' ? NaN : Number(part);
+    if (!(percent >= 0 && percent < 100)) throw new InvalidArgumentError('It has to be percentages from 0 to below 100, with commas between.');
+    return percent === 0 ? { kind: 'all' } : { kind: 'percent', percent };
+  });
 }

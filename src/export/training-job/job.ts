@@ -70,7 +70,7 @@ export async function* exportTrainingJob(job: TrainJob, context: TrainContext): 
 function checkExportable({ microBatch, evaluation, resume, calibrate, components, settings }: TrainJob): void {
   const given: ReadonlyArray<readonly [option: string, isGiven: boolean, instead: string]> = [
     ['--micro-batch', microBatch !== undefined, 'say it to train.py, where memory is known'],
-    ['--eval-data', evaluation !== undefined, 'measure its checkpoint with l3prune eval'],
+    ['--eval', evaluation !== undefined, 'measure its checkpoint with l3prune eval'],
     ['--base-bits', settings?.baseBits !== undefined, 'its script has the weights as they are'],
     ['--resume', resume === true, 'say it to train.py'],
     ['--calibrate', calibrate !== undefined || components !== undefined, 'calibrate its checkpoint with l3prune prune'],
