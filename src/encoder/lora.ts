@@ -68,24 +68,31 @@ export function loraFeeds(modules: readonly LoraModule[], rank: number, paramete
   );
 }
 
+export interface LoraComputation<T> {
+  /** The tensor at a site with a step's dropout; without it there is none. */
+  readonly dropped?: (site: string, x: T) => T;
+  /** x times a frozen weight transposed; `linear`, with the adapter in the weight, where left out. */
+  readonly frozen?: (x: T, weight: T) => T;
+}
+
 /**
- * The adapter in a model: (W + (alpha / rank) B A) x at each of its modules, or W x + (alpha / rank) B A dropped(x) where
- * `dropped` gives the tensor at a site with a step's dropout.
+ * The adapter in a model: (W + (alpha / rank) B A) x at each of its modules, or W x + (alpha / rank) B A x where the input
+ * of the adapter has dropout or the frozen product is another.
  */
 export function loraAdapt<T>(
   ops: Ops<T>,
   modules: readonly LoraModule[],
   { rank, alpha }: Pick<LoraSettings, 'rank' | 'alpha'>,
   parameter: (name: string) => T,
-  dropped?: (site: string, x: T) => T,
+  { dropped, frozen }: LoraComputation<T> = {},
 ): Adapt<T> {
   const byName = new Map(modules.map((module) => [module.name, module]));
   return (name, x, weight) => {
     const module = byName.get(name);
-    if (module === undefined) return undefined;
+    if (module === undefined) return frozen?.(x, weight);
     const [A, B] = Object.values(parameterNames(module)).map(parameter) as [T, T];
-    if (dropped === undefined) return ops.adaptedLinear(x, weight, A, B, alpha / rank);
-    const low = ops.matmul(dropped(module.site, x), A, { transposeB: true }); // [B,S,rank]
-    return ops.add(ops.linear(x, weight), ops.matmul(low, B, { transposeB: true, alpha: alpha / rank }));
+    if (dropped === undefined && frozen === undefined) return ops.adaptedLinear(x, weight, A, B, alpha / rank);
+    const low = ops.matmul(dropped?.(module.site, x) ?? x, A, { transposeB: true }); // [1,T,rank]
+    return ops.add((frozen ?? ops.linear.bind(ops))(x, weight), ops.matmul(low, B, { transposeB: true, alpha: alpha / rank }));
   };
 }

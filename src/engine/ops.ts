@@ -12,6 +12,12 @@ export interface Ops<T> {
    * gives [...,out].
    */
   adaptedLinear(x: T, weight: T, a: T, b: T, alpha: number): T;
+  /**
+   * x times a frozen weight [out,in] transposed in products of 8-bit integers, each row of x and each of weight rounded to
+   * steps of 1/127 of its largest number: gives [...,out]. The gradient by x is computed alike, of dy and the weight
+   * rounded by its columns, as if nothing had been rounded in the forward pass.
+   */
+  roundedLinear(x: T, weight: T): T;
   /** a [...,M,K] times b [...,K,N] times alpha; leading axes broadcast. `transposeB` takes b as [...,N,K]. */
   matmul(a: T, b: T, options?: { transposeB?: boolean; alpha?: number }): T;
   /** Elementwise with broadcasting. */
@@ -60,7 +66,7 @@ export interface Ops<T> {
 /** An axis: its length, or the name of a length that a run decides. */
 export type Dim = number | string;
 
-export type ElementType = 'float32' | 'int64' | 'float16' | 'bfloat16' | 'int8' | 'uint4';
+export type ElementType = 'float32' | 'int64' | 'float16' | 'bfloat16' | 'int8' | 'uint8' | 'uint4';
 
 /** What crosses the border of a run, row-major. */
 export type TensorData =

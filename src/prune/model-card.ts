@@ -76,6 +76,7 @@ sentence-transformers, opening this folder, do not.`;
     ['steps', `${step === steps ? step || settings.steps : `${step}, the best of ${steps}`} of batch ${settings.batchSize}, learning rate ${settings.lr}`],
     [`loss, scale ${settings.scale}`, steps === 0 ? 'of every step in `metrics.jsonl`' : `${shown(loss.first)} at the start, ${shown(loss.last)} at the end`],
   ];
+  if (settings.precision === 'int8') rows.push(['products', 'of the frozen weights in whole numbers of 8 bits while it was trained, so that those losses are not quite those of float32']);
   if (settings.baseBits !== null)
     rows.push(['base', `in ${settings.baseBits} bits while it was trained beside, so that those losses are not quite of these weights, which are not rounded`]);
   if (evaluation !== null) {

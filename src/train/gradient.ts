@@ -1,14 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Engine, Executable, GradientOf } from '../engine/engine.ts';
 import type { TensorData } from '../engine/ops.ts';
-import { planRuns, type Run } from '../encoder/batching.ts';
 import type { EncoderText } from '../encoder/prompt.ts';
 import type { Pooling } from '../encoder/settings.ts';
 import { textFeeds } from '../encoder/texts.ts';
 import { throwIfCancelled } from '../errors.ts';
 import type { ContrastiveBatch } from './batch.ts';
 import { drawMasks, maskRowsOf } from './dropout.ts';
-import { planGroups } from './groups.ts';
+import { fillRuns, planGroups } from './groups.ts';
 import { loraFeeds, parameterNames, type LoraParameters } from '../encoder/lora.ts';
 import { batchProgram, embeddingProgram, modulesOf, surrogateProgram, type TrainedModel } from './programs.ts';
 
@@ -30,6 +29,9 @@ export interface GradientOptions {
 type Feeds = Record<string, TensorData>;
 type Trainable = Executable<string, 'loss' | GradientOf<string>>;
 
+/** The texts of a run of the engine by their places in the batch, in groups of similar length. */
+type Run = readonly (readonly number[])[];
+
 /** Groups of a run that attention is computed in: more pad less, and take longer to compile. */
 const mostGroups = 4;
 
@@ -37,15 +39,17 @@ const mostGroups = 4;
  * Computes losses and gradients of contrastive batches. A batch that fits is one run; a larger one goes by gradient
  * caching (Gao et al. 2021, arXiv 2101.06983) in several: what all but one give as embeddings, the loss and its gradient
  * in the run of the texts that are left, which then needs no second pass, and run by run again what the others bring to
- * the adapter. Both give the same gradients. Sessions are made when first needed.
+ * the adapter. Both give the same gradients.
  */
 export class Gradients {
   readonly #engine: Engine;
   readonly #model: TrainedModel;
   readonly #options: GradientOptions;
   readonly #parameters: readonly string[];
+  /** Programs by how many groups they compute attention in, made when first needed. */
   readonly #batch = new Map<string, Promise<Trainable>>();
-  #cached: Promise<{ embed: Executable<string, 'embeddings'>; surrogate: Trainable }> | undefined;
+  readonly #embedding = new Map<number, Promise<Executable<string, 'embeddings'>>>();
+  readonly #surrogate = new Map<number, Promise<Trainable>>();
 
   constructor(engine: Engine, model: TrainedModel, options: GradientOptions) {
     this.#engine = engine;
@@ -58,61 +62,61 @@ export class Gradients {
   async compute(parameters: LoraParameters, batch: ContrastiveBatch, seed: number, signal?: AbortSignal): Promise<BatchGradient> {
     const texts = [...batch.queries, ...batch.documents];
     const lengths = texts.map((text) => text.ids.length);
-    const tokens = sum(lengths);
     const shared = this.#sharedFeeds(parameters, seed);
-    const tokensOf = (run: Run): number => sum(run.map((place) => lengths[place]!));
-    const runs = tokens <= this.#options.runTokens ? [texts.map((_, place) => place)] : planRuns(lengths, this.#options.runTokens);
-    const [last, ...others] = runs.toSorted((a, b) => tokensOf(b) - tokensOf(a)) as [Run, ...Run[]];
+    // Padding costs attention alone: what counts is that runs are few, and full the one that is computed once.
+    const runs: Run[] = fillRuns(lengths, this.#options.runTokens)
+      .map((places) => planGroups(places.map((place) => lengths[place]!), mostGroups).map((group) => group.map((i) => places[i]!)))
+      .toSorted((a, b) => tokensOf(b, lengths) - tokensOf(a, lengths));
+    const [last, ...others] = runs as [Run, ...Run[]];
 
     const embeddings = await this.#embed(texts, others, shared, signal);
     await pause(signal);
-    const { loss, gradients, byOthers } = await this.#differentiate(batch, texts, last, { places: others.flat(), embeddings }, shared);
+    const { loss, gradients, byOthers } = await this.#differentiate(batch, texts, last, { places: others.flat(2), embeddings }, shared);
     await this.#addOthers(gradients, texts, others, byOthers, shared, signal);
-    return { loss, gradients, tokens };
+    return { loss, gradients, tokens: sum(lengths) };
   }
 
   async dispose(): Promise<void> {
-    const cached = await this.#cached;
-    const all = [...(await Promise.all(this.#batch.values())), ...Object.values(cached ?? {})];
+    const all = await Promise.all([...this.#batch.values(), ...this.#embedding.values(), ...this.#surrogate.values()]);
     await Promise.all(all.map((executable) => executable.dispose()));
   }
 
   /** The embeddings of the texts of some runs under each other, row-major. */
   async #embed(texts: readonly EncoderText[], runs: readonly Run[], shared: Feeds, signal: AbortSignal | undefined): Promise<Float32Array> {
     const size = this.#model.checkpoint.config.hiddenSize;
-    const embeddings = new Float32Array(runs.flat().length * size);
+    const embeddings = new Float32Array(runs.flat(2).length * size);
     let row = 0;
     for (const run of runs) {
       await pause(signal);
-      const { embed } = await this.#caching();
-      embeddings.set((await embed.run({ ...shared, ...this.#textFeeds(texts, [run]) })).embeddings.data, row * size);
-      row += run.length;
+      const embed = await once(this.#embedding, run.length, () => this.#engine.compile(embeddingProgram(this.#model, run.length)));
+      embeddings.set((await embed.run({ ...shared, ...this.#textFeeds(texts, run) })).embeddings.data, row * size);
+      row += run.flat().length;
     }
     return embeddings;
   }
 
-  /** The loss, what the texts at `places` bring to the adapter, and the gradient by the embeddings of the others. */
+  /** The loss, what the texts of a run bring to the adapter, and the gradient by the embeddings of the others. */
   async #differentiate(
     batch: ContrastiveBatch,
     texts: readonly EncoderText[],
-    places: Run,
+    run: Run,
     others: { readonly places: readonly number[]; readonly embeddings: Float32Array },
     shared: Feeds,
   ) {
-    const lengths = places.map((place) => texts[place]!.ids.length);
-    const groups = planGroups(lengths, Math.min(mostGroups, places.length)).map((group) => group.map((i) => places[i]!));
-    const rowOf = new Map([...groups.flat(), ...others.places].map((place, row) => [place, row]));
+    const rowOf = new Map([...run.flat(), ...others.places].map((place, row) => [place, row]));
     const queries = batch.queries.length;
     const feeds: Feeds = {
       ...shared,
       ...lossFeeds(batch, this.#options.scale),
-      ...this.#textFeeds(texts, groups),
+      ...this.#textFeeds(texts, run),
       queryRows: rows(batch.queries.map((_, query) => rowOf.get(query)!)),
       documentRows: rows(batch.documents.map((_, document) => rowOf.get(queries + document)!)),
     };
     const isWhole = others.places.length === 0;
     if (!isWhole) feeds.others = matrix(others.embeddings, others.places.length);
-    const results = await (await this.#batchOf(groups.length, isWhole)).run(feeds);
+    const parameters = isWhole ? this.#parameters : [...this.#parameters, 'others'];
+    const program = await once(this.#batch, `${run.length} ${isWhole}`, () => this.#engine.differentiate(batchProgram(this.#model, run.length, isWhole), 'loss', parameters));
+    const results = await program.run(feeds);
     const byOthers = isWhole ? new Float32Array() : results['gradient.others']!.data;
     return { loss: results.loss.data[0]!, gradients: this.#gradientsOf(results), byOthers };
   }
@@ -130,34 +134,13 @@ export class Gradients {
     let row = 0;
     for (const run of runs) {
       await pause(signal);
-      const { surrogate } = await this.#caching();
-      const cached = matrix(byEmbeddings.subarray(row * size, (row + run.length) * size), run.length);
-      const part = this.#gradientsOf(await surrogate.run({ ...shared, ...this.#textFeeds(texts, [run]), cached }));
+      const count = run.flat().length;
+      const surrogate = await once(this.#surrogate, run.length, () => this.#engine.differentiate(surrogateProgram(this.#model, run.length), 'loss', this.#parameters));
+      const cached = matrix(byEmbeddings.subarray(row * size, (row + count) * size), count);
+      const part = this.#gradientsOf(await surrogate.run({ ...shared, ...this.#textFeeds(texts, run), cached }));
       for (const [name, gradient] of gradients) addTo(gradient, part.get(name)!);
-      row += run.length;
+      row += count;
     }
-  }
-
-  #batchOf(groups: number, isWhole: boolean): Promise<Trainable> {
-    const key = `${groups} ${isWhole}`;
-    let program = this.#batch.get(key);
-    if (program === undefined) {
-      const parameters = isWhole ? this.#parameters : [...this.#parameters, 'others'];
-      program = this.#engine.differentiate(batchProgram(this.#model, groups, isWhole), 'loss', parameters);
-      this.#batch.set(key, program);
-    }
-    return program;
-  }
-
-  async #caching() {
-    this.#cached ??= (async () => {
-      const [embed, surrogate] = await Promise.all([
-        this.#engine.compile(embeddingProgram(this.#model)),
-        this.#engine.differentiate(surrogateProgram(this.#model), 'loss', this.#parameters),
-      ]);
-      return { embed, surrogate };
-    })();
-    return this.#cached;
   }
 
   #sharedFeeds(parameters: LoraParameters, seed: number): Feeds {
@@ -197,6 +180,17 @@ export function lossFeeds({ queries, documents, negatives }: ContrastiveBatch, s
 async function pause(signal: AbortSignal | undefined): Promise<void> {
   await setImmediate();
   throwIfCancelled(signal);
+}
+
+/** What stands at a key, made where nothing does. */
+function once<K, V>(known: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
+  let value = known.get(key);
+  if (value === undefined) known.set(key, (value = make()));
+  return value;
+}
+
+function tokensOf(run: Run, lengths: readonly number[]): number {
+  return sum(run.flat().map((place) => lengths[place]!));
 }
 
 function sum(numbers: readonly number[]): number {

@@ -38,7 +38,7 @@ export interface TrainedStep {
 
 /** The model that is trained: the first layers of a checkpoint, with the adapter of these settings. */
 export function trainedModel(checkpoint: Checkpoint, settings: TrainingSettings): TrainedModel {
-  return { checkpoint, layers: settings.layers, lora: loraOf(settings), attention: settings.attention };
+  return { checkpoint, layers: settings.layers, lora: loraOf(settings), attention: settings.attention, precision: settings.precision };
 }
 
 /** The state of a run before its first step: a new adapter, or the one that it goes on from. */

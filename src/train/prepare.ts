@@ -61,6 +61,7 @@ export async function* prepareTraining(
   for (const depth of depths) if (depth.kind === 'layers' || depth.kind === 'percent') layersToKeep(depth, config.numHiddenLayers, null);
   const start = job.adapter === undefined ? opened.checkpoint.adapter : await readAdapter(job.adapter, config);
   const instruction = job.instruction ?? earlier?.instruction ?? undefined;
+  if (context.device === 'webgpu' && (job.settings?.precision ?? earlier?.settings.precision) === 'int8') throw errors.usage('--precision int8 is for the CPU: leave it out with --device webgpu.');
   const chosen = await chooseSettings(opened.checkpoint, job.settings ?? {}, { instruction, start, earlier: earlier?.settings });
   const { signal } = context;
   const temporaryFolder = join(context.home, 'tmp');

@@ -14,30 +14,34 @@ export interface TrainedModel {
   readonly layers: number;
   readonly lora: LoraSettings;
   readonly attention: Attention;
+  /** In what the frozen projections are multiplied: float32 where left out. */
+  readonly precision?: 'float32' | 'int8';
 }
 
 export const modulesOf = ({ checkpoint, layers, lora }: TrainedModel): LoraModule[] =>
   loraModules(checkpoint.config, layers, lora.targets);
 
-/** Embeddings of some texts, [B,D]: the first pass of gradient caching. */
-export function embeddingProgram(model: TrainedModel): Program<string, 'embeddings'> {
+/** Embeddings of the texts of a run in `groups` groups, [N,D]: the first pass of gradient caching. */
+export function embeddingProgram(model: TrainedModel, groups: number): Program<string, 'embeddings'> {
   return {
-    inputs: modelInputs(model, 1),
+    inputs: modelInputs(model, groups),
     weights: model.checkpoint.quantized ?? model.checkpoint.tensors,
-    build: (ops, inputs, weight) => ({ embeddings: embeddingsOf(ops, model, inputs, weight, 1) }),
+    build: (ops, inputs, weight) => ({ embeddings: embeddingsOf(ops, model, inputs, weight, groups) }),
   };
 }
 
 /**
- * sum(embeddings · cached): its gradient by the adapter is what the gradient by the embeddings, `cached` [B,D], brings to
+ * sum(embeddings · cached): its gradient by the adapter is what the gradient by the embeddings, `cached` [N,D], brings to
  * these texts: the second pass of gradient caching.
  */
-export function surrogateProgram(model: TrainedModel): Program<string, 'loss'> {
+export function surrogateProgram(model: TrainedModel, groups: number): Program<string, 'loss'> {
+  // As the texts of the groups under each other are named.
+  const texts = Array.from({ length: groups }, (_, group) => `B${group}`).join('+');
   return {
-    inputs: { ...modelInputs(model, 1), cached: { type: 'float32', shape: ['B0', model.checkpoint.config.hiddenSize] } },
+    inputs: { ...modelInputs(model, groups), cached: { type: 'float32', shape: [texts, model.checkpoint.config.hiddenSize] } },
     weights: model.checkpoint.quantized ?? model.checkpoint.tensors,
     build: (ops, inputs, weight) => ({
-      loss: ops.sum(ops.sum(ops.mul(embeddingsOf(ops, model, inputs, weight, 1), inputs.cached!))),
+      loss: ops.sum(ops.sum(ops.mul(embeddingsOf(ops, model, inputs, weight, groups), inputs.cached!))),
     }),
   };
 }
@@ -97,7 +101,7 @@ function embeddingsOf<T>(
   weight: (name: string) => T,
   groups: number,
 ): T {
-  const { checkpoint, layers, lora } = model;
+  const { checkpoint, layers, lora, precision } = model;
   const prefix = findPrefix(checkpoint.tensors);
   const droppedAt = new Map<string, T>();
   const dropped = (site: string, x: T): T => {
@@ -108,7 +112,10 @@ function embeddingsOf<T>(
     droppedAt.set(site, result);
     return result;
   };
-  const adapt = loraAdapt(ops, modulesOf(model), lora, (name) => inputs[name]!, lora.dropout > 0 ? dropped : undefined);
+  const adapt = loraAdapt(ops, modulesOf(model), lora, (name) => inputs[name]!, {
+    ...(lora.dropout > 0 && { dropped }),
+    ...(precision === 'int8' && { frozen: (x: T, matrix: T) => ops.roundedLinear(x, matrix) }),
+  });
   const [pooled] = pooledLayers(ops, checkpoint.config, inputs, (name) => weight(prefix + name), { layers, output: 'last', adapt, groups });
   return ops.reshape(pooled!, [0, -1]);
 }

@@ -8,6 +8,8 @@ const count = z.number().int().positive();
 const share = z.number().min(0).lt(1);
 const positive = z.number().positive();
 
+export const precisions = ['float32', 'int8'] as const;
+
 /** Every setting that decides the numbers of a run. They are kept with it, and a resumed run has to have the same. */
 export const trainingSettings = z.object({
   layers: count,
@@ -33,6 +35,8 @@ export const trainingSettings = z.object({
   pooling: z.enum(poolings as ['weighted_mean', 'mean', 'last_token', 'first_token']),
   /** Between a query's instruction and the query. */
   separator: z.string(),
+  /** What the frozen weights are multiplied in; everything else is float32. */
+  precision: z.enum(precisions).default('float32'),
   /** Bits of the frozen weights while they are trained beside; as the model has them when null. */
   baseBits: z.literal([8, 4]).nullable().default(null),
 });
@@ -60,6 +64,7 @@ export const defaultTraining: Omit<TrainingSettings, 'layers'> = {
   attention: 'causal',
   pooling: 'weighted_mean',
   separator: '; ',
+  precision: 'float32',
   baseBits: null,
 };
 
@@ -85,6 +90,7 @@ const takes: Readonly<Record<keyof TrainingSettings, string>> = {
   attention: attentions.join(' or '),
   pooling: poolings.join(', '),
   separator: 'a text',
+  precision: precisions.join(' or '),
   baseBits: '8 or 4',
 };
 

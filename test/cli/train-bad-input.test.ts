@@ -48,6 +48,7 @@ describe('settings that make no sense', () => {
     [['--layers', 'deep'], /has to be a count of layers/],
     [['--layers', '0.5%'], /did you mean --percent 50/],
     [['--max-length', '100000'], /A length of 100000 tokens is not possible/],
+    [['--precision', 'int8', '--device', 'webgpu'], /--precision int8 is for the CPU|WebGPU/],
     [['--eval-every', '5'], /give --eval/],
     [['--resume', '--force'], /--resume or begin it again by --force, not both/],
     [['--calibrate', 'none', '--components', '2'], /calibrat/],

@@ -20,6 +20,7 @@ export const float64Ops: Ops<Float64Tensor> = {
     return bias === undefined ? y : float64Ops.add(y, bias);
   },
   adaptedLinear: (x, weight, a, b, alpha) => float64Ops.linear(x, float64Ops.add(weight, float64Ops.matmul(b, a, { alpha }))),
+  roundedLinear: (x, weight) => float64Ops.linear(roundedRows(x), roundedRows(weight)),
   matmul: (a, b, { transposeB = false, alpha = 1 } = {}) => {
     const [m, k] = a.shape.slice(-2) as [number, number];
     const n = b.shape.at(transposeB ? -2 : -1)!;
@@ -96,6 +97,19 @@ export const float64Ops: Ops<Float64Tensor> = {
     return float64Ops.embedding(float64Ops.concat(flat, 0), places);
   },
 };
+
+/** Each row on the steps of 1/127 of its largest number; halves go to the even one. */
+function roundedRows(x: Float64Tensor): Float64Tensor {
+  return rows(x, (row) => {
+    const largest = Math.max(...row.map(Math.abs), 1e-30);
+    return row.map((v) => {
+      const steps = (v / largest) * 127;
+      const down = Math.floor(steps);
+      const up = steps - down > 0.5 || (steps - down === 0.5 && down % 2 !== 0);
+      return ((down + Number(up)) * largest) / 127;
+    });
+  });
+}
 
 function logSoftmax(row: readonly number[]): number[] {
   const largest = Math.max(...row);

@@ -15,6 +15,8 @@ export interface OpCase {
   /** The operation's method, for every one of `Ops` has a case. */
   readonly op: keyof Ops<unknown>;
   build<T>(ops: Ops<T>, inputs: Readonly<Record<string, T>>): T;
+  /** What stands for the gradients of an operation that has steps, from the one by its result; else they are differences. */
+  backward?<T>(ops: Ops<T>, inputs: Readonly<Record<string, T>>, dy: T): Readonly<Record<string, T>>;
 }
 
 /** Ties the names of the inputs to what `build` may use. */
@@ -23,7 +25,7 @@ function opCase<const I extends Readonly<Record<string, readonly number[]>>, con
   what: string,
   inputs: I,
   build: <T>(ops: Ops<T>, inputs: Readonly<Record<keyof I | keyof J, T>>) => T,
-  more: { readonly ids?: J; readonly positive?: readonly (keyof I & string)[]; readonly frozen?: readonly (keyof I & string)[] } = {},
+  more: { readonly ids?: J; readonly positive?: readonly (keyof I & string)[]; readonly frozen?: readonly (keyof I & string)[]; readonly backward?: NonNullable<OpCase['backward']> } = {},
 ): OpCase {
   return { op, name: `${op}${what === '' ? '' : `, ${what}`}`, inputs, build: build as OpCase['build'], ...more };
 }
@@ -37,12 +39,18 @@ const layout = {
 
 const ids = { i: { shape: [2, 3], data: [4, 0, 2, 2, 4, 4] } } as const;
 
+function roundedBackward<T>(ops: Ops<T>, { w }: Readonly<Record<string, T>>, dy: T): Readonly<Record<string, T>> {
+  return { x: ops.roundedLinear(dy, ops.transpose(w!, [1, 0])) };
+}
+
 export const opCases: readonly OpCase[] = [
   opCase('embedding', 'rows that come again', { table: [5, 3] }, (ops, { table, i }) => ops.embedding(table, i), { ids }),
   opCase('linear', '', { x: [2, 3, 4], w: [5, 4] }, (ops, { x, w }) => ops.linear(x, w)),
   opCase('linear', 'with a bias', { x: [2, 3, 4], w: [5, 4], b: [5] }, (ops, { x, w, b }) => ops.linear(x, w, b)),
   opCase('adaptedLinear', '', { x: [2, 3, 4], w: [5, 4], a: [2, 4], b: [5, 2] }, (ops, { x, w, a, b }) => ops.adaptedLinear(x, w, a, b, 0.5), { frozen: ['w'] }),
   opCase('adaptedLinear', 'of a matrix, used twice', { x: [3, 4], w: [4, 4], a: [2, 4], b: [4, 2] }, (ops, { x, w, a, b }) => ops.adaptedLinear(ops.adaptedLinear(x, w, a, b, 2), w, a, b, 2), { frozen: ['w'] }),
+  opCase('roundedLinear', '', { x: [2, 3, 8], w: [5, 8] }, (ops, { x, w }) => ops.roundedLinear(x, w), { frozen: ['w'], backward: roundedBackward }),
+  opCase('roundedLinear', 'of rows of zeros', { x: [1, 3, 8], w: [5, 8] }, (ops, { x, w }) => ops.roundedLinear(ops.scale(x, 0), w), { frozen: ['w'], backward: (ops, { x }) => ({ x: ops.scale(x!, 0) }) }),
   opCase('matmul', 'two matrices', { a: [3, 4], b: [4, 2] }, (ops, { a, b }) => ops.matmul(a, b)),
   opCase('matmul', 'by a transposed matrix, with a factor', { a: [2, 3, 4], b: [5, 4] }, (ops, { a, b }) => ops.matmul(a, b, { transposeB: true, alpha: -0.5 })),
   opCase('matmul', 'to fewer columns, with a factor', { a: [2, 3, 4], b: [4, 2] }, (ops, { a, b }) => ops.matmul(a, b, { alpha: 3 })),

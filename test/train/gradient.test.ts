@@ -28,9 +28,9 @@ beforeAll(async () => {
 
 const batchOf = (triplets: readonly Triplet[]) => contrastiveBatch(triplets, (input) => prepareText(checkpoint.tokenizer, input, 64), '; ');
 
-async function computed(triplets: readonly Triplet[], options: { runTokens?: number; dropout?: number; seed?: number; attention?: TrainedModel['attention']; on?: Engine }) {
-  const { runTokens = 1e6, dropout = 0, seed = 0, attention = 'causal', on = engine } = options;
-  const model: TrainedModel = { checkpoint, layers, lora: { ...adapter.lora, dropout }, attention };
+async function computed(triplets: readonly Triplet[], options: { runTokens?: number; dropout?: number; seed?: number; attention?: TrainedModel['attention']; precision?: 'float32' | 'int8'; on?: Engine }) {
+  const { runTokens = 1e6, dropout = 0, seed = 0, attention = 'causal', precision = 'float32', on = engine } = options;
+  const model: TrainedModel = { checkpoint, layers, lora: { ...adapter.lora, dropout }, attention, precision };
   const gradients = new Gradients(on, model, { pooling: 'weighted_mean', scale, runTokens });
   try {
     return await gradients.compute(adapter.parameters, batchOf(triplets), seed);
@@ -105,6 +105,28 @@ describe('the loss of a batch', () => {
   });
 });
 
+describe('products of whole numbers', () => {
+  test('give nearly the loss of float32, and gradients that point where its do', async () => {
+    const [rounded, exact] = [await computed(withNegatives(1), { precision: 'int8' }), await computed(withNegatives(1), {})];
+    expect(rounded.loss).not.toBe(exact.loss);
+    expect(Math.abs(rounded.loss / exact.loss - 1)).toBeLessThan(0.05);
+    expect(cosine(all(rounded), all(exact))).toBeGreaterThan(0.95);
+  });
+
+  // A number on the border of two steps may be rounded either way where its last bits are others.
+  test('give the gradients of the whole batch in runs', async () => {
+    const whole = await computed(withNegatives(1), { precision: 'int8' });
+    const cached = await computed(withNegatives(1), { precision: 'int8', runTokens: 60 });
+    expect(cosine(all(cached), all(whole))).toBeGreaterThan(0.9999);
+  });
+});
+
+const all = ({ gradients }: Computed): number[] => [...gradients.values()].flatMap((values) => [...values]);
+
+function cosine(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((dot, x, i) => dot + x * b[i]!, 0) / Math.hypot(...a) / Math.hypot(...b);
+}
+
 describe('dropout', () => {
   test('is decided by the seed', async () => {
     const [a, same, other] = [
@@ -114,6 +136,14 @@ describe('dropout', () => {
     ];
     expect(same).toEqual(a);
     expect(worstDifference(other, a)).toBeGreaterThan(0.01);
+  });
+});
+
+describeWithTensorFlow('products of whole numbers over TensorFlow', () => {
+  test('are those of the first engine', async () => {
+    const [second, first] = [await computed(rows, { precision: 'int8', on: await tensorflow() }), await computed(rows, { precision: 'int8' })];
+    expect(Math.abs(second.loss / first.loss - 1)).toBeLessThan(1e-3);
+    expect(cosine(all(second), all(first))).toBeGreaterThan(0.999);
   });
 });
 

@@ -71,7 +71,7 @@ async function load<I extends string, O extends string>(
 
   const [folder] = folders;
   if (options.device === 'webgpu') lowerForWebGpu(graph);
-  return createSession(serialize(graph), options, { folder, backward: backward !== undefined });
+  return createSession(serialize(graph), options, { folder, backward: backward && backwardOptions(graph) });
 }
 
 /** The files behind symbolic links: ONNX Runtime refuses a link that leaves its folder, as those of the hub's cache do. */
@@ -98,33 +98,36 @@ function withParts(tensor: QuantizedTensor, change: (part: FilePart) => FilePart
   return { ...tensor, quants: change(quants), scales: change(scales), minimums: minimums && change(minimums) };
 }
 
+/** Processors without VNNI add 16-bit integers that may overflow, unless this is said. */
+const exactIntegers = { x64quantprecision: '1' };
+
 /**
- * How a backward pass is run: what it computes again must not be merged with the first time, and weights that several
- * groups of texts share are not packed once for each.
+ * How a backward pass is run: what it computes again must not be merged with the first time, and weights in float32 are not
+ * packed, a copy forward and one backward, for the little that it gains in long products.
  */
-const backwardOptions = {
-  session: { disable_prepacking: '1' },
+const backwardOptions = (graph: Graph) => ({
+  session: graph.nodes.some(({ op }) => op === 'MatMulIntegerToFloat') ? {} : { disable_prepacking: '1' },
   optimization: { disable_specified_optimizers: 'CommonSubexpressionElimination' },
-};
+});
 
 async function createSession(
   model: Uint8Array,
   { threads, device = 'cpu', profile }: OnnxOptions,
-  { folder, backward }: { readonly folder: string | undefined; readonly backward: boolean },
+  { folder, backward }: { readonly folder: string | undefined; readonly backward: ReturnType<typeof backwardOptions> | undefined },
 ): Promise<InferenceSession> {
   const external = folder === undefined ? {} : { model_external_initializers_file_folder_path: folder };
-  const { session, ...others } = backward ? backwardOptions : { session: {} };
+  const { session, ...others } = backward ?? { session: {} };
   try {
     return await InferenceSession.create(model, {
       executionProviders: [device],
-      graphOptimizationLevel: backward ? 'basic' : 'all',
+      graphOptimizationLevel: backward === undefined ? 'all' : 'basic',
       executionMode: 'sequential',
       // Shapes change from run to run: a plan for one of them would only hold memory.
       enableMemPattern: false,
       logSeverityLevel: 3,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
-      extra: { session: { ...session, ...external }, ...others },
+      extra: { session: { ...session, ...external, ...exactIntegers }, ...others },
     });
   } catch (cause) {
     throw errors.engine(`ONNX Runtime cannot load the model: ${firstLine(cause)}`, cause);

@@ -36,6 +36,16 @@ export interface ProgramOpAttributes {
   Transpose: { perm: readonly number[] };
 }
 
+/** Attributes of the operators inside of a rounded product, whose gradient is a rule of its own. */
+interface RoundingOpAttributes {
+  Abs: Record<never, never>;
+  /** com.microsoft: a product of integers times the scales of both; inputs: a, b, their scales (b's by column), a's zero point. */
+  MatMulIntegerToFloat: Record<never, never>;
+  Max: Record<never, never>;
+  QuantizeLinear: Record<never, never>;
+  ReduceMax: { axes: readonly number[]; keepdims: 0 | 1 };
+}
+
 /** Attributes of the operators that only backward passes emit. */
 interface BackwardOpAttributes {
   /** Zeros. */
@@ -61,7 +71,7 @@ interface LoweredOpAttributes {
   Sqrt: Record<never, never>;
 }
 
-export type OpAttributes = ProgramOpAttributes & BackwardOpAttributes & LoweredOpAttributes;
+export type OpAttributes = ProgramOpAttributes & RoundingOpAttributes & BackwardOpAttributes & LoweredOpAttributes;
 
 export type ProgramOp = keyof ProgramOpAttributes;
 
@@ -88,6 +98,7 @@ export type Node = { [K in OpName]: NodeOf<K> }[OpName];
 export type Constant =
   | { readonly value: Value; readonly kind: 'int64'; readonly data: readonly number[] }
   | { readonly value: Value; readonly kind: 'float32'; readonly data: readonly number[] }
+  | { readonly value: Value; readonly kind: 'byte'; readonly data: readonly number[] }
   | { readonly value: Value; readonly kind: 'stored'; readonly part: FilePart };
 
 /** Gradients by some values from the gradient by an output: a rule in place of those of the nodes that made it. */
@@ -141,6 +152,11 @@ export class Graph {
 
   scalar(data: number): Value {
     return this.#constant(`float32 ${data}`, () => ({ value: { name: this.#fresh('scalar'), type: 'float32', shape: [] }, kind: 'float32', data: [data] }));
+  }
+
+  /** One number in 8 bits. */
+  byte(type: 'int8' | 'uint8', data: number): Value {
+    return this.#constant(`${type} ${data}`, () => ({ value: { name: this.#fresh('byte'), type, shape: [] }, kind: 'byte', data: [data] }));
   }
 
   /** Adds a node; `outputs` gives each output's type and shape. */

@@ -3,11 +3,23 @@ import type { Dim, ElementType, Ops } from '../ops.ts';
 import type { Graph, OpAttributes, OpName, Value } from './graph.ts';
 import { axisOf, broadcast, multiplied, reshaped } from './shapes.ts';
 
+/** Of a row whose largest number is 1. */
+const byteStep = 1 / 127;
+/** Rows without a number larger than this are zeros. */
+const smallestRow = 1e-30;
+
+/** [K,N] with a scale for each of the N. */
+interface RoundedWeight {
+  readonly integers: Value;
+  readonly scales: Value;
+}
+
 /** Emits the ONNX nodes of each operation into a graph. Weights in 16 bits are widened where they are used. */
 export class OnnxOps implements Ops<Value> {
   readonly graph: Graph;
   readonly #widened = new Map<Value, Value>();
   readonly #updatedWeights = new Map<Value, Value>();
+  readonly #rounded = new Map<Value, { readonly integers: Value; readonly largest: Value }>();
   #firstPosition: Value | undefined;
 
   constructor(graph: Graph) {
@@ -86,6 +98,60 @@ export class OnnxOps implements Ops<Value> {
     if (this.graph.transient.has(weight)) for (const value of [update, updated]) this.graph.transient.add(value);
     this.#updatedWeights.set(weight, updated);
     return updated;
+  }
+
+  roundedLinear(x: Value, weight: Value): Value {
+    const y = this.#roundedProduct(x, this.#roundedWeight(weight, 'rows'));
+    this.graph.customGradients.set(y, { inputs: [x], backward: (dy) => [this.#roundedProduct(dy, this.#roundedWeight(weight, 'columns'))] });
+    return y;
+  }
+
+  /** x [...,K] b, of which b [K,N] is rounded by its columns. */
+  #roundedProduct(x: Value, { integers, scales }: RoundedWeight): Value {
+    const { graph } = this;
+    const rows = this.#roundedRows(x);
+    const shape = [...x.shape.slice(0, -1), integers.shape[1]!];
+    const [product] = graph.node('MatMulIntegerToFloat', [rows.integers, integers, graph.scalar(byteStep), scales, graph.byte('uint8', 128)], {}, [{ type: 'float32', shape }]) as [Value];
+    return this.mul(product, rows.largest);
+  }
+
+  /** Each row in 255 steps between its largest number and the opposite, around 128; once for all that multiply it. */
+  #roundedRows(x: Value): { readonly integers: Value; readonly largest: Value } {
+    const known = this.#rounded.get(x);
+    if (known !== undefined) return known;
+    const { graph } = this;
+    const largest = this.#largest(x, -1);
+    const [integers] = graph.node('QuantizeLinear', [this.div(x, largest), graph.scalar(byteStep), graph.byte('uint8', 128)], {}, [{ type: 'uint8', shape: x.shape }]) as [Value];
+    const rows = { integers, largest };
+    this.#rounded.set(x, rows);
+    return rows;
+  }
+
+  /**
+   * A weight [out,in] rounded by its rows, as the [in,out] that x is multiplied by, or by its columns, as the [out,in] of
+   * the gradient. All of it depends on the weight alone, so that ONNX Runtime computes it once, when it loads.
+   */
+  #roundedWeight(weight: Value, by: 'rows' | 'columns'): RoundedWeight {
+    const { graph } = this;
+    const axis = by === 'rows' ? 1 : 0;
+    const [outputs, inputs] = weight.shape as [Dim, Dim];
+    const wide = this.#wide(weight);
+    const largest = this.#largest(wide, axis);
+    const node = <K extends OpName>(op: K, from: readonly Value[], attributes: OpAttributes[K], type: ElementType, shape: readonly Dim[]): Value => {
+      const [value] = graph.node(op, from, attributes, [{ type, shape }]) as [Value];
+      if (graph.transient.has(weight)) graph.transient.add(value);
+      return value;
+    };
+    const integers = node('QuantizeLinear', [this.div(wide, largest), graph.scalar(byteStep), graph.byte('int8', 0)], {}, 'int8', weight.shape);
+    const scales = this.scale(this.reshape(largest, [-1]), byteStep);
+    return by === 'rows' ? { integers: node('Transpose', [integers], { perm: [1, 0] }, 'int8', [inputs, outputs]), scales } : { integers, scales };
+  }
+
+  /** The largest absolute number along an axis, which stays as 1; of zeros something to divide by. */
+  #largest(x: Value, axis: number): Value {
+    const shape = x.shape.with(axis, 1);
+    const largest = this.one('ReduceMax', [this.one('Abs', [x], {}, x.shape)], { axes: [axis], keepdims: 1 }, shape);
+    return this.one('Max', [largest, this.graph.scalar(smallestRow)], {}, shape);
   }
 
   matmul(a: Value, b: Value, { transposeB = false, alpha = 1 }: { transposeB?: boolean; alpha?: number } = {}): Value {

@@ -13,12 +13,13 @@ const elementTypes: Readonly<Record<ElementType, number>> = {
   bfloat16: DataType.BFLOAT16,
   int64: DataType.INT64,
   int8: DataType.INT8,
+  uint8: DataType.UINT8,
   // ONNX has it from its version 1.16 on, and the package does not name it.
   uint4: 21,
 };
 
 /** The operators of ONNX Runtime's own domain; the rest are ONNX's. */
-const contributed: ReadonlySet<OpName> = new Set(['DequantizeLinear', 'FastGelu', 'FusedMatMul', 'QuickGelu', 'RotaryEmbedding']);
+const contributed: ReadonlySet<OpName> = new Set(['DequantizeLinear', 'FastGelu', 'FusedMatMul', 'MatMulIntegerToFloat', 'QuickGelu', 'RotaryEmbedding']);
 
 /** ONNX operator set 17 is the last in which the reductions take their axes as an attribute. */
 const operatorSets = [
@@ -55,6 +56,7 @@ function initializer({ value, ...constant }: Constant): onnxProto.onnx.ITensorPr
   const tensor = { name: value.name, dataType: elementTypes[value.type], dims: value.shape as number[] };
   if (constant.kind === 'int64') return { ...tensor, int64Data: [...constant.data] };
   if (constant.kind === 'float32') return { ...tensor, floatData: [...constant.data] };
+  if (constant.kind === 'byte') return { ...tensor, int32Data: [...constant.data] };
   const { file, offset, byteLength } = constant.part;
   return {
     ...tensor,

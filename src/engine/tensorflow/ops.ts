@@ -35,6 +35,18 @@ export class TensorFlowOps implements Ops<Step> {
     return this.add(this.linear(x, weight), this.matmul(low, b, { transposeB: true, alpha }));
   }
 
+  roundedLinear(x: Step, weight: Step): Step {
+    const tf = this.#tf;
+    const product = tf.customGrad((t, w, save) => {
+      save([w]);
+      return {
+        value: roundedProduct(tf, t, w),
+        gradFunc: (dy, [weight]) => [roundedProduct(tf, dy, tf.transpose(weight!, [1, 0])), tf.zerosLike(weight!)],
+      };
+    });
+    return this.#step([x, weight], (t, w) => product(t, w));
+  }
+
   matmul(a: Step, b: Step, { transposeB = false, alpha = 1 }: { transposeB?: boolean; alpha?: number } = {}): Step {
     return this.#step([a, b], (x, y) => matmul(this.#tf, x, y, transposeB, alpha));
   }
@@ -169,6 +181,16 @@ function matmul(tf: TensorFlow, a: Tensor, b: Tensor, transposeB: boolean, alpha
       ? tf.reshape(tf.matMul(tf.reshape(left, [-1, k]), b, false, transposeB), [...batch, m, n])
       : tf.matMul(expand(tf, left, batch), expand(tf, b, batch), false, transposeB);
   return alpha !== 1 && k > n ? tf.mul(product, alpha) : product;
+}
+
+/** x weightᵀ with the rows of both rounded to 8 bits: whole numbers, whose products float32 holds but for the last bits of long sums. */
+function roundedProduct(tf: TensorFlow, x: Tensor, weight: Tensor): Tensor {
+  const rounded = (t: Tensor): [Tensor, Tensor] => {
+    const largest = tf.maximum(tf.max(tf.abs(t), -1, true), 1e-30);
+    return [tf.round(tf.div(tf.div(t, largest), Math.fround(1 / 127))), tf.mul(largest, 1 / 127)];
+  };
+  const [[rows, rowSteps], [columns, columnSteps]] = [rounded(x), rounded(weight)];
+  return tf.mul(tf.mul(matmul(tf, rows, columns, true, 1), rowSteps), tf.reshape(columnSteps, [-1]));
 }
 
 /** The shape that two have together. What does not fit is left for TensorFlow to refuse. */

@@ -9,7 +9,12 @@ export interface TensorFlow {
   add(a: Tensor, b: Tensor | number): Tensor;
   sub(a: Tensor, b: Tensor): Tensor;
   mul(a: Tensor, b: Tensor | number): Tensor;
-  div(a: Tensor, b: Tensor): Tensor;
+  div(a: Tensor, b: Tensor | number): Tensor;
+  abs(x: Tensor): Tensor;
+  round(x: Tensor): Tensor;
+  maximum(a: Tensor, b: number): Tensor;
+  max(x: Tensor, axis: number, keepDims: boolean): Tensor;
+  zerosLike(x: Tensor): Tensor;
   square(x: Tensor): Tensor;
   sqrt(x: Tensor): Tensor;
   rsqrt(x: Tensor): Tensor;
@@ -25,6 +30,10 @@ export interface TensorFlow {
   reshape(x: Tensor, shape: readonly number[]): Tensor;
   transpose(x: Tensor, permutation: readonly number[]): Tensor;
   concat(parts: readonly Tensor[], axis: number): Tensor;
+  /** f as an operation whose gradients by its inputs `gradFunc` gives, from those by its value and what was saved. */
+  customGrad(
+    f: (a: Tensor, b: Tensor, save: (tensors: Tensor[]) => void) => { readonly value: Tensor; readonly gradFunc: (dy: Tensor, saved: Tensor[]) => Tensor[] },
+  ): (a: Tensor, b: Tensor) => Tensor;
   variable(initial: Tensor): Tensor;
   readonly train: { adam(lr: number): { minimize(f: () => Tensor): void; dispose(): void } };
   /** Runs `f` and frees every tensor made in it but those it returns. */

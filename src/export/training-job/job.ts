@@ -71,6 +71,8 @@ function checkExportable({ microBatch, evaluation, resume, calibrate, components
   const given: ReadonlyArray<readonly [option: string, isGiven: boolean, instead: string]> = [
     ['--micro-batch', microBatch !== undefined, 'say it to train.py, where memory is known'],
     ['--eval', evaluation !== undefined, 'measure its checkpoint with l3prune eval'],
+    ['--model-negatives-after', settings?.modelNegativesAfter !== undefined, 'its script trains on the negatives that the rows have'],
+    ['--precision', settings?.precision !== undefined, 'launch it with --mixed_precision bf16 instead'],
     ['--base-bits', settings?.baseBits !== undefined, 'its script has the weights as they are'],
     ['--resume', resume === true, 'say it to train.py'],
     ['--calibrate', calibrate !== undefined || components !== undefined, 'calibrate its checkpoint with l3prune prune'],
