@@ -15,13 +15,14 @@ import { operationsOfAttention, separator, settings, type Setup } from './setup.
 /** The training that is measured: query, positive and a negative a row, a LoRA on every projection. */
 export const training = { layers: 8, rank: 16, alpha: 32, rows: 32, scale: 20, lr: 1e-4, clip: 1 } as const;
 
-export function trainedModel({ checkpoint }: Setup): TrainedModel {
+export function trainedModel({ checkpoint }: Setup, precision: 'float32' | 'int8' = 'float32'): TrainedModel {
   const { layers, rank, alpha } = training;
   return {
     checkpoint,
     layers: Math.min(layers, checkpoint.config.numHiddenLayers),
     lora: { rank, alpha, dropout: 0, targets: [...loraTargets] },
     attention: settings.attention,
+    precision,
   };
 }
 

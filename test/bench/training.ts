@@ -15,67 +15,87 @@ import { operationsOfStep, OurTraining, trainedModel, training, trainingBatch } 
 const buckets = 4;
 /** Runs of matrix products that the limit is the best of. */
 const productRuns = 20;
-/** Losses of a step further apart than this, relative, are not the same computation; bfloat16 has three digits. */
-const sameLoss = { float32: 1e-3, bfloat16: 5e-2 } as const;
+/** Losses of a step further apart than this, relative, are not the same computation; bfloat16 has three digits, 8 bits two. */
+const sameLoss = { float32: 1e-3, bfloat16: 5e-2, int8: 5e-2 } as const;
 
-type Precision = keyof typeof sameLoss;
+type Precision = 'float32' | 'bfloat16';
+const ourPrecisions = ['float32', 'int8'] as const;
+type Side = (typeof ourPrecisions)[number] | `PyTorch ${Precision}`;
 
-/** Real tokens a second of a training step, beside PyTorch and PEFT, and the share that it has of the machine's matrix product. */
+/** What is asked of ours beside PyTorch in each precision. */
+const asked: Readonly<Record<Precision, string>> = { float32: '≥ 2.00 ×', bfloat16: '≥ 1.00 × without AMX' };
+
+/** Real tokens a second of a training step in both of our precisions, beside PyTorch and PEFT in theirs, and the share of the machine's matrix product. */
 export async function trainingThroughput(setup: Setup): Promise<Measure[]> {
   const model = trainedModel(setup);
   const batch = trainingBatch(setup);
-  const ours = new OurTraining(setup.engine, model, batch);
+  const ours = ourPrecisions.map((precision) => ({ precision, training: new OurTraining(setup.engine, trainedModel(setup, precision), batch) }));
   const product = await openProduct(setup);
-  const peers = await openPeers(setup, ours);
+  const peers = await openPeers(setup, ours[0]!.training);
   try {
     const lengths = [...batch.queries, ...batch.documents].map(({ ids }) => ids.length);
     const request = requestOf(batch, lengths);
-    const seconds = { ours: [] as number[], float32: [] as number[], bfloat16: [] as number[] };
+    const seconds = new Map<Side, number[]>();
+    const losses = new Map<Side, number[]>();
+    const note = (side: Side, measured: { readonly seconds: number; readonly loss: number }): void => {
+      seconds.set(side, [...(seconds.get(side) ?? []), measured.seconds]);
+      losses.set(side, [...(losses.get(side) ?? []), measured.loss]);
+    };
     const products: number[] = [];
     // The first round warms all sides up and does not count.
     for (let round = 0; round <= setup.rounds; round++) {
-      await setTimeout(pauseMilliseconds);
-      const own = await ours.step();
-      seconds.ours.push(own.seconds);
+      for (const { precision, training } of ours) {
+        await setTimeout(pauseMilliseconds);
+        note(precision, await training.step());
+      }
       for (const { precision, process } of peers?.processes ?? []) {
         await setTimeout(pauseMilliseconds);
-        const { seconds: theirs, loss } = await process.ask<{ seconds: number; loss: number }>(request);
-        seconds[precision].push(theirs);
-        if (!(Math.abs(loss / own.loss - 1) < sameLoss[precision])) throw new Error(`PyTorch computes something else in ${precision}: a loss of ${loss}, not ${own.loss}.`);
+        note(`PyTorch ${precision}`, await process.ask<{ seconds: number; loss: number }>(request));
       }
       for (let run = 0; run < productRuns / (setup.rounds + 1); run++) products.push(await product.speed());
     }
+    checkLosses(losses);
+
     const tokens = lengths.reduce((sum, length) => sum + length, 0);
     const operations = operationsOfStep(model, lengths);
-    const counted = (side: keyof typeof seconds): number[] => seconds[side].slice(1);
-    const speed = (side: keyof typeof seconds): string => `${(tokens / Math.min(...counted(side))).toFixed(0)} (${gigaflops(operations / Math.min(...counted(side)))} GFLOP/s)`;
-    const what = `training step, ${model.layers} layers, LoRA ${training.rank}, batch ${training.rows} × 3: real tokens/s (${tokens} tokens, best of ${setup.rounds} rounds)`;
-    const beside = (precision: Precision, asked: string): Measure => ({
-      what,
-      ours: speed('ours'),
-      against: peers === undefined ? `missing: ${whyNoPeft()}` : `${speed(precision)} ${peers.name}, ${precision === 'bfloat16' ? 'bfloat16 autocast' : precision}`,
-      ratio:
-        peers === undefined
-          ? '–'
-          : `${times(Math.min(...counted(precision)) / Math.min(...counted('ours')))} (median of rounds ${times(median(counted(precision).map((s, i) => s / counted('ours')[i]!)))})`,
-      asked,
-    });
+    const counted = (side: Side): number[] => seconds.get(side)!.slice(1);
+    const best = (side: Side): number => Math.min(...counted(side));
+    const speed = (side: Side): string => `${(tokens / best(side)).toFixed(0)} (${gigaflops(operations / best(side))} GFLOP/s)`;
+    const beside = (own: (typeof ourPrecisions)[number], precision: Precision): Measure => {
+      const theirs = `PyTorch ${precision}` as const;
+      return {
+        what: `training step in ${own}, ${model.layers} layers, LoRA ${training.rank}, batch ${training.rows} × 3: real tokens/s (${tokens} tokens, best of ${setup.rounds} rounds)`,
+        ours: speed(own),
+        against: peers === undefined ? `missing: ${whyNoPeft()}` : `${speed(theirs)} ${peers.name}, ${precision === 'bfloat16' ? 'bfloat16 autocast' : precision}`,
+        ratio: peers === undefined ? '–' : `${times(best(theirs) / best(own))} (median of rounds ${times(median(counted(theirs).map((s, i) => s / counted(own)[i]!)))})`,
+        asked: asked[precision],
+      };
+    };
     const limit = Math.max(...products);
     return [
-      beside('float32', '≥ 2.00 ×'),
-      beside('bfloat16', '≥ 1.00 × without AMX'),
-      {
-        what: 'the same step: GFLOP/s, nothing counted twice',
-        ours: gigaflops(operations / Math.min(...counted('ours'))),
-        against: `${gigaflops(limit)} best of ${products.length} runs of products ${productShape}`,
-        ratio: `${share(operations / Math.min(...counted('ours')) / limit)} (of medians ${share(operations / median(counted('ours')) / median(products))})`,
+      ...ourPrecisions.flatMap((own) => [beside(own, 'float32'), beside(own, 'bfloat16')]),
+      ...ourPrecisions.map((own) => ({
+        what: `the same step in ${own}: GFLOP/s, nothing counted twice`,
+        ours: gigaflops(operations / best(own)),
+        against: `${gigaflops(limit)} best of ${products.length} runs of float32 products ${productShape}`,
+        ratio: `${share(operations / best(own) / limit)} (of medians ${share(operations / median(counted(own)) / median(products))})`,
         asked: '≥ 75 %',
-      },
+      })),
     ];
   } finally {
     for (const { process } of peers?.processes ?? []) await process.close();
-    await ours.dispose();
+    for (const { training } of ours) await training.dispose();
     await product.dispose();
+  }
+}
+
+/** All sides take the same steps from the same adapter. Throws where one computes something else than we do in float32. */
+function checkLosses(losses: ReadonlyMap<Side, readonly number[]>): void {
+  const own = losses.get('float32')!;
+  for (const [side, theirs] of losses) {
+    const most = sameLoss[side.replace('PyTorch ', '') as keyof typeof sameLoss];
+    const at = theirs.findIndex((loss, step) => !(Math.abs(loss / own[step]! - 1) < most));
+    if (at >= 0) throw new Error(`${side} computes something else: a loss of ${theirs[at]}, not ${own[at]}.`);
   }
 }
 
