@@ -6,6 +6,7 @@
 import { applyCalibration, type Calibration, type CalibrationKind, type Role } from './encoder/calibration.ts';
 import { Encoder } from './encoder/encoder.ts';
 import { roleOf, withOwnPrompt, type RoleInput } from './encoder/prompt.ts';
+import type { Device } from './engine/open.ts';
 import type { EngineChoice } from './engine/select.ts';
 import type { Attention, EncoderSettings, Pooling } from './encoder/settings.ts';
 import { checkFolderTarget } from './files.ts';
@@ -22,9 +23,11 @@ import { calibrateAt } from './prune/measure-calibration.ts';
 import { measurementsFor } from './prune/measurements.ts';
 import { profile as measure } from './prune/profile.ts';
 import { layersToKeep, pruneCheckpoint } from './prune/prune.ts';
+import type { TrainDepth, TrainJob, TrainProgress, TrainResult } from './train/job.ts';
+import { runTrainJob } from './train/run.ts';
 
 export { CancelledError, L3PruneError } from './errors.ts';
-export type { Attention, ByteProgress, CalibrationKind, CheckpointSummary, Depth, EngineChoice, LossCurve, Pooling, ProfileProgress, ProfileSettings, Role, RoleInput };
+export type { Attention, ByteProgress, CalibrationKind, CheckpointSummary, Depth, Device, EngineChoice, LossCurve, Pooling, ProfileProgress, ProfileSettings, Role, RoleInput, TrainDepth, TrainJob, TrainProgress, TrainResult };
 
 /** What every function takes. */
 export interface CommonOptions {
@@ -34,6 +37,8 @@ export interface CommonOptions {
   readonly threads?: number;
   /** What computes; the fastest that is there when left out. */
   readonly engine?: EngineChoice;
+  /** The CPU or a GPU; the engine's own choice when left out. */
+  readonly device?: Device;
   /** Stops the work between two runs of the engine, with a `CancelledError`. */
   readonly signal?: AbortSignal;
   /** Told of what is fetched or converted before the model can be used. */
@@ -107,6 +112,21 @@ export async function prune(model: string, options: PruneOptions): Promise<Check
   });
 }
 
+export interface TrainOptions extends Omit<CommonOptions, 'onModel'>, Omit<TrainJob, 'model' | 'data'> {
+  readonly onProgress?: (progress: TrainProgress) => void;
+}
+
+/**
+ * Trains the first layers of a model as a text encoder on rows of `.jsonl`(`.gz`) files or folders of them; `out` becomes
+ * the checkpoint, of several depths a folder each in it. A training that was stopped goes on with `resume`, to the numbers
+ * of one that was not. Errors: USAGE, EXISTS, BUSY, OTHER_RUN, TOO_LARGE, DIVERGED, BAD_DATA, those of opening a model,
+ * WRITE_FAILED, CANCELLED.
+ */
+export async function train(model: string, data: string | readonly string[], options: TrainOptions): Promise<TrainResult> {
+  const { home, threads, engine, device, signal = new AbortController().signal, onProgress, ...job } = options;
+  return ended(runTrainJob({ ...job, model, data: [data].flat() }, { home: dataHome(home), threads, engine, device, signal }), onProgress);
+}
+
 export interface EncodeOptions extends CommonOptions, Partial<EncoderSettings> {
   /** Use the first so many layers. */
   readonly layers?: number;
@@ -147,8 +167,8 @@ export async function encode(
 
 type Opened = Awaited<ReturnType<typeof openModelFor>>;
 
-function open(model: string, { home, threads, engine, signal, onModel }: CommonOptions): Promise<Opened> {
-  return openModelFor(model, { home: dataHome(home), threads, engine, signal, onProgress: onModel });
+function open(model: string, { home, threads, engine, device, signal, onModel }: CommonOptions): Promise<Opened> {
+  return openModelFor(model, { home: dataHome(home), threads, engine, device, signal, onProgress: onModel });
 }
 
 /** What a profile with these options is of: the settings and the rows. */

@@ -9,7 +9,7 @@ export interface AskedRun extends Pick<RunDescription, 'model' | 'data'> {
   readonly instruction: string | undefined;
   readonly evaluation: { readonly fingerprint: string; readonly every: number | undefined; readonly earlyStop: number | undefined } | null;
   readonly runTokens: number | undefined;
-  readonly engine: { readonly name: string | undefined; readonly threads: number | undefined };
+  readonly engine: { readonly name: string | undefined; readonly threads: number | undefined; readonly device: string | undefined };
 }
 
 /** What is known of the run that is there: of a finished one, what its manifest keeps. */
@@ -47,6 +47,7 @@ export function checkSameRun(out: string, was: KnownRun, asked: AskedRun): void 
   compare('--micro-batch in tokens', was.runTokens, asked.runTokens);
   compare('--engine', was.engine?.name, asked.engine.name);
   compare('--threads', was.engine?.threads, asked.engine.threads);
+  compare('--device', was.engine?.device, asked.engine.device);
   if (differs.length === 0) return;
   throw errors.otherRun(`The training in ${out} is another one: ${differs.join('; ')}. Ask for it as it was begun, name another folder, or begin again by --force.`);
 }

@@ -6,6 +6,7 @@ import { loraModules, parameterNames } from '../encoder/lora.ts';
 import type { EngineName, EngineOptions } from '../engine/open.ts';
 import type { EngineChoice } from '../engine/select.ts';
 import { errors } from '../errors.ts';
+import { given } from '../given.ts';
 import type { Checkpoint, DecoderConfig, Lora, LoraParameters } from '../models/types.ts';
 import type { LossCurve } from '../prune/curve.ts';
 import { mostBatches, openModelFor, profileRequestFor } from '../prune/inputs.ts';
@@ -56,12 +57,14 @@ export async function* prepareTraining(
   earlier: EarlierRun | undefined,
   context: TrainContext,
 ): AsyncGenerator<TrainProgress, PreparedTraining> {
-  const opened = yield* openForTraining(job, earlier, context);
+  const device = askedDevice(context) ?? earlier?.engine?.device;
+  const computed: ComputedAs = { ...earlier?.settings, ...given(job.settings ?? {}) };
+  if (device === 'webgpu' && computed.precision === 'int8') throw errors.usage('--precision int8 is for the CPU: leave it out with --device webgpu.');
+  const opened = yield* openForTraining(job, { ...context, device }, earlier, computed);
   const { config, tokenizer } = opened.checkpoint;
   for (const depth of depths) if (depth.kind === 'layers' || depth.kind === 'percent') layersToKeep(depth, config.numHiddenLayers, null);
   const start = job.adapter === undefined ? opened.checkpoint.adapter : await readAdapter(job.adapter, config);
   const instruction = job.instruction ?? earlier?.instruction ?? undefined;
-  if (context.device === 'webgpu' && (job.settings?.precision ?? earlier?.settings.precision) === 'int8') throw errors.usage('--precision int8 is for the CPU: leave it out with --device webgpu.');
   const chosen = await chooseSettings(opened.checkpoint, job.settings ?? {}, { instruction, start, earlier: earlier?.settings });
   const { signal } = context;
   const temporaryFolder = join(context.home, 'tmp');
@@ -78,10 +81,14 @@ export function checkJob({ settings, microBatch, saveEvery, evaluation, resume, 
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) throw errors.usage(`${option} cannot be ${value}: it has to be a whole number above 0.`);
 }
 
+/** What a run computes with that is ONNX Runtime's, or is nothing but slow elsewhere. */
+type ComputedAs = Partial<Pick<TrainingSettings, 'precision' | 'baseBits'>>;
+
 /** Opens the model, and the engine that its run was begun with. */
-async function* openForTraining(job: TrainJob, earlier: EarlierRun | undefined, context: TrainContext): AsyncGenerator<TrainProgress, Opened> {
+async function* openForTraining(job: TrainJob, context: TrainContext, earlier: EarlierRun | undefined, { precision, baseBits }: ComputedAs): AsyncGenerator<TrainProgress, Opened> {
   const { home, signal, device } = context;
-  const engine = askedEngine(context) ?? earlier?.engine?.name;
+  const needsOnnx = precision === 'int8' || typeof baseBits === 'number';
+  const engine = askedEngine(context) ?? earlier?.engine?.name ?? (needsOnnx ? 'onnx' : undefined);
   const threads = context.threads ?? earlier?.engine?.threads ?? undefined;
   const opening = new ProgressQueue<TrainProgress, Opened>((push) =>
     openModelFor(job.model, {
@@ -101,6 +108,11 @@ async function* openForTraining(job: TrainJob, earlier: EarlierRun | undefined, 
 /** The engine that was asked for by its name. */
 export function askedEngine({ engine }: TrainContext): EngineName | undefined {
   return engine === 'auto' ? undefined : engine;
+}
+
+/** The device that was asked for by its name. */
+export function askedDevice({ device }: TrainContext): 'cpu' | 'webgpu' | undefined {
+  return device === 'auto' ? undefined : device;
 }
 
 /** Measures the loss by layer on the data that is trained on. */

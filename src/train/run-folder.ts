@@ -24,7 +24,7 @@ const runSchema = z.object({
   evaluation: z.object({ fingerprint: z.string(), metric: z.enum(['loss', 'ndcgAt10']), every: count, earlyStop: count.nullable() }).nullable(),
   /** Most padded tokens in one run of the engine: with another number the last digits are others. */
   runTokens: count,
-  engine: z.object({ name: z.enum(['onnx', 'tensorflow']), threads: z.number().nullable() }),
+  engine: z.object({ name: z.enum(['onnx', 'tensorflow']), threads: z.number().nullable(), device: z.enum(['auto', 'cpu', 'webgpu']).default('auto') }),
   /** What queries without an instruction of their own are trained with; null for that of their data set. */
   instruction: z.string().nullable(),
   /** How the checkpoint will encode. */

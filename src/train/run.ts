@@ -16,6 +16,7 @@ import { openEvaluation, type EvaluationData } from './evaluation.ts';
 import type { TrainDepth, TrainedCheckpoint, TrainJob, TrainProgress, TrainResult } from './job.ts';
 import { checkRunTokens, planRunTokens } from './plan.ts';
 import {
+  askedDevice,
   askedEngine,
   checkJob,
   dataOf,
@@ -192,13 +193,13 @@ async function askedRun({ depth }: Target, curve: LossCurve | null, { job, opene
     data: dataOf(data),
     evaluation: evaluation === undefined ? null : { fingerprint: evaluation.fingerprint, every: request?.every, earlyStop: request?.earlyStop },
     runTokens: microBatch === undefined ? undefined : microBatch * chosen.training.maxLength,
-    engine: { name: askedEngine(context), threads: context.threads },
+    engine: { name: askedEngine(context), threads: context.threads, device: askedDevice(context) },
   };
 }
 
 /** The run that is begun. Errors: USAGE, TOO_LARGE. */
 async function newRun(target: Target, curve: LossCurve | null, shared: Shared): Promise<RunDescription> {
-  const { job, opened: { checkpoint, engine }, chosen, instruction, start, read: { data, tokens }, evaluation, context: { threads } } = shared;
+  const { job, opened: { checkpoint, engine }, chosen, instruction, start, read: { data, tokens }, evaluation, context } = shared;
   const { config } = checkpoint;
   const depth = resolvedDepth(target.depth, config);
   const settings: TrainingSettings = { ...chosen.training, layers: layersToKeep(depth, config.numHiddenLayers, curve) };
@@ -217,7 +218,7 @@ async function newRun(target: Target, curve: LossCurve | null, shared: Shared): 
     settings,
     evaluation: evaluation === undefined ? null : { fingerprint: evaluation.fingerprint, metric: evaluation.metric, every, earlyStop },
     runTokens: asked ?? planRunTokens(need, availableBytes()),
-    engine: { name: engine.name, threads: threads ?? null },
+    engine: { name: engine.name, threads: context.threads ?? null, device: askedDevice(context) ?? 'auto' },
     instruction: instruction ?? null,
     encoder: chosen.encoder,
     curve: depth.kind === 'small' || depth.kind === 'large' ? (curve as RunDescription['curve']) : null,

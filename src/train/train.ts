@@ -119,19 +119,24 @@ class Run {
   }
 
   async *#begin(): AsyncGenerator<TrainProgress, void> {
-    const { checkpoint, description: { settings }, start } = this.#inputs;
+    const { checkpoint, folder, description: { settings, adapter }, start } = this.#inputs;
     const saved = await this.#states.read();
-    if (saved !== undefined) {
+    this.#metrics = await this.#metricsFile.keep(saved?.state.step ?? 0);
+    if (saved === undefined) {
+      if (adapter !== null && start === undefined) throw errors.otherRun(`The training in ${folder.out} was begun from an adapter that it has not kept yet: name it by --adapter.`);
+      const state = initialState(trainedModel(checkpoint, settings), settings.seed, start);
+      this.#whole = { state, goodStep: 0, history: { watch: emptyWatch, evaluation: null } };
+      // What it begins with is kept before anything takes time: a run that goes on may not have been told of it.
+      yield await this.#save();
+    } else {
       this.#whole = saved;
       this.#savedStep = saved.state.step;
-      this.#metrics = await this.#metricsFile.keep(saved.state.step);
-      return;
     }
-    this.#metrics = await this.#metricsFile.keep(0);
-    const state = initialState(trainedModel(checkpoint, settings), settings.seed, start);
+    const { state, history } = this.#whole;
+    if (history.evaluation !== null) return;
     const before = yield* this.#evaluate(state);
-    const evaluation = before === undefined ? null : { before: before.value, best: null, last: null, withoutGain: 0 };
-    this.#whole = { state, goodStep: 0, history: { watch: emptyWatch, evaluation } };
+    if (before === undefined) return;
+    this.#whole = { ...this.#whole, history: { ...history, evaluation: { before: before.value, best: null, last: null, withoutGain: 0 } } };
     yield await this.#save();
   }
 

@@ -43,6 +43,20 @@ describe('the package', () => {
     expect(reports).toBeGreaterThanOrEqual(3);
   });
 
+  it('trains with progress, and goes on with what was stopped', async () => {
+    await cli.write('data.jsonl', triplets);
+    const found = await run<{ codes: string[]; steps: number[]; layers: number }>(`
+      import { encode, train } from 'l3prune';
+      const stop = new AbortController();
+      const options = { out: 'trained', depths: [{ kind: 'layers', layers: 2 }], settings: { steps: 4, batchSize: 4, maxLength: 64 } };
+      const onProgress = ({ kind }) => kind === 'step' && stop.abort();
+      const codes = await train(${model}, 'data.jsonl', { ...options, onProgress, signal: stop.signal }).then(() => [], ({ code }) => [code]);
+      const { checkpoints: [{ steps, layersKept, path }] } = await train(${model}, ['data.jsonl'], { ...options, resume: true });
+      const [vector] = await encode(path, ['read a file']);
+      console.log(JSON.stringify({ codes, steps: [steps, vector.length], layers: layersKept }));`);
+    expect(found).toEqual({ codes: ['CANCELLED'], steps: [4, 64], layers: 2 });
+  });
+
   it('prunes by data, by a curve and by a count', async () => {
     await cli.write('data.jsonl', triplets);
     const kept = await run<number[]>(`

@@ -42,13 +42,13 @@ describe('l3prune sweep', () => {
 
   it('goes on with the depth that it was killed in, and does none twice', async () => {
     const run = cli.start(args('1,2,3'));
-    await said(run, '1 layers are measured');
+    await said(run, '1 layer is measured');
     run.child.kill('SIGKILL');
     await run.ended;
     const [first] = (await json<Sweep>(cli.path('out', 'sweep.json'))).rows;
     expectFailure(await sweep('1,2,3'), 'EXISTS', /holds a sweep already: go on with it by --resume/);
     const { stderr } = await sweep('1,2,3', '--resume');
-    expect(stderr).not.toContain('1 layers are measured');
+    expect(stderr).not.toContain('1 layer is measured');
     const { rows } = await json<Sweep>(cli.path('out', 'sweep.json'));
     expect(rows.map(({ layers }) => layers)).toEqual([1, 2, 3]);
     expect(rows[0]).toEqual(first);

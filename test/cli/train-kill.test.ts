@@ -28,8 +28,8 @@ async function expectAsReference(out: string, { steps, learned }: Awaited<Return
 }
 
 /** Starts a training and kills it so many changes after a stage has begun: a moment of its writing, not of a clock. */
-async function killAt(stage: string, changes: number): Promise<Ran> {
-  const { child, ended } = cli.start(args('runs/out', '--resume'));
+async function killAt(stage: string, changes: number, ...more: string[]): Promise<Ran> {
+  const { child, ended } = cli.start(args('runs/out', '--resume', ...more));
   let seen = -1;
   const watcher = watch(cli.path('runs'), { recursive: true }, (_, name) => {
     if (seen >= 0 || name?.includes(stage)) seen++;
@@ -84,6 +84,17 @@ describe('a training that is stopped', { timeout: isLong ? 1_800_000 : 300_000 }
     expect(await names(cli.path('out', 'training'))).toContain(`state-${step}.safetensors`);
     expect((await cli.run(args('out', '--resume'))).stderr).toContain('Going on with out');
     await expectAsReference('out', whole);
+  });
+
+  it('by kill -9 before its first step goes on from the adapter that it was begun with, also where nobody names it again', async () => {
+    await cli.run(training('--out', 'first'));
+    const from = ['--adapter', 'first/adapter', '--seed', '7'];
+    expect(await cli.run(args('whole', ...from))).toMatchObject({ code: 0 });
+    await cli.write('runs/readme.txt', 'mine');
+    await killAt('state.json', 0, ...from);
+    expect(await names(cli.path('runs', 'out', 'training'))).toContain('state-0.safetensors');
+    expect(await cli.run(args('runs/out', '--seed', '7', '--resume'))).toMatchObject({ code: 0 });
+    await expectAsReference('runs/out', { steps: await stepsOf(cli.path('whole')), learned: await learnedIn(cli.path('whole')) });
   });
 
   it('by a full disk while it saves its state has lost nothing', async () => {

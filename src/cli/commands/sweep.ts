@@ -41,7 +41,7 @@ export function sweepCommand(signal: AbortSignal): Command {
       const sweep = await showSteps(running, line, (progress) => {
         if (progress.kind !== 'row') return showTrainProgress(progress, line);
         line.end();
-        process.stderr.write(`${progress.row.layers} layers are measured, ${progress.done} of ${progress.total} depths\n`);
+        process.stderr.write(`${progress.row.layers} ${progress.row.layers === 1 ? 'layer is' : 'layers are'} measured, ${progress.done} of ${progress.total} depths\n`);
       });
       const { asked: _, ...document } = sweep;
       if (json) return printJson(document);
