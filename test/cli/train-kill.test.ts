@@ -86,14 +86,19 @@ describe('a training that is stopped', { timeout: isLong ? 1_800_000 : 300_000 }
     await expectAsReference('out', whole);
   });
 
-  it('by kill -9 before its first step goes on from the adapter that it was begun with, also where nobody names it again', async () => {
+  it('by kill -9 before its first step goes on from the adapter that it was begun with, and asks for it where it has not been kept', async () => {
     await cli.run(training('--out', 'first'));
     const from = ['--adapter', 'first/adapter', '--seed', '7'];
     expect(await cli.run(args('whole', ...from))).toMatchObject({ code: 0 });
     await cli.write('runs/readme.txt', 'mine');
-    await killAt('state.json', 0, ...from);
-    expect(await names(cli.path('runs', 'out', 'training'))).toContain('state-0.safetensors');
-    expect(await cli.run(args('runs/out', '--seed', '7', '--resume'))).toMatchObject({ code: 0 });
+    await killAt('state.json', 2, ...from);
+    const isKept = (await names(cli.path('runs', 'out', 'training'))).includes('state.json');
+    const ran = await cli.run(args('runs/out', '--seed', '7', '--resume'));
+    if (isKept) expect(ran).toMatchObject({ code: 0 });
+    else {
+      expectFailure(ran, 'OTHER_RUN', /begun from an adapter that it has not kept yet: name it by --adapter/);
+      expect(await cli.run(args('runs/out', '--resume', ...from))).toMatchObject({ code: 0 });
+    }
     await expectAsReference('runs/out', { steps: await stepsOf(cli.path('whole')), learned: await learnedIn(cli.path('whole')) });
   });
 
