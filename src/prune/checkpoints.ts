@@ -55,14 +55,27 @@ export async function listCheckpoints(
 async function checkpointFolders(folder: string): Promise<string[]> {
   const found: string[] = [];
   for (const run of await subfolders(folder)) {
+    if (await isUnfinishedTraining(run)) continue;
     const cuts = (await isCheckpoint(run)) ? [] : await subfolders(run);
-    found.push(...(cuts.length > 0 ? cuts : [run]));
+    for (const folder of cuts.length > 0 ? cuts : [run]) if (!(await isUnfinishedTraining(folder))) found.push(folder);
   }
   return found;
 }
 
+/** What says what a training is, in its folder, until the checkpoint is there. */
+export const trainingDescription = join('training', 'run.json');
+
+/** A training that is running or was stopped has no checkpoint yet, and is not a damaged one. */
+async function isUnfinishedTraining(folder: string): Promise<boolean> {
+  return !(await isCheckpoint(folder)) && (await isFile(join(folder, trainingDescription)));
+}
+
 async function isCheckpoint(folder: string): Promise<boolean> {
-  return stat(join(folder, manifestFile)).then((entry) => entry.isFile(), () => false);
+  return isFile(join(folder, manifestFile));
+}
+
+function isFile(path: string): Promise<boolean> {
+  return stat(path).then((entry) => entry.isFile(), () => false);
 }
 
 async function subfolders(folder: string): Promise<string[]> {

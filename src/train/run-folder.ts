@@ -5,6 +5,7 @@ import { errors } from '../errors.ts';
 import { reason, removeEmpty, removeStale, writeFileAtomically } from '../files.ts';
 import { acquireLock } from '../lock.ts';
 import { parseJson } from '../models/json.ts';
+import { trainingDescription } from '../prune/checkpoints.ts';
 import { depthSchema, encoderSettings, lossCurve, manifestFile, readManifest, type Manifest } from '../prune/manifest.ts';
 import { trainingSettings } from './settings.ts';
 
@@ -62,7 +63,7 @@ export class RunFolder {
     return join(this.training, 'adapter');
   }
   get #description(): string {
-    return join(this.training, 'run.json');
+    return join(this.out, trainingDescription);
   }
 
   /** The unfinished run in the folder. Errors: BAD_MANIFEST where it is damaged. */

@@ -5,7 +5,7 @@ import type { Encoder } from '../../src/encoder/encoder.ts';
 import { openCheckpoint } from '../../src/models/checkpoint.ts';
 import { readSafetensors, readTensorBytes } from '../../src/models/safetensors.ts';
 import type { Checkpoint } from '../../src/models/types.ts';
-import { listCheckpoints } from '../../src/prune/checkpoints.ts';
+import { listCheckpoints, trainingDescription } from '../../src/prune/checkpoints.ts';
 import { defaultSettings } from '../../src/prune/checkpoint-settings.ts';
 import { readManifest } from '../../src/prune/manifest.ts';
 import { pruneCheckpoint, type PruneOptions } from '../../src/prune/prune.ts';
@@ -101,12 +101,16 @@ describe('pruneCheckpoint', () => {
 });
 
 describe('listCheckpoints', () => {
-  test('lists checkpoints, pairs of them, and damaged ones with the reason', async () => {
+  test('lists checkpoints, pairs of them, and damaged ones with the reason, and no training that is not finished', async () => {
     await prune(llama, 2, folder.path('one'));
     await prune(llama, 2, folder.path('pair', 'small'));
     await prune(llama, 5, folder.path('pair', 'large'));
     await mkdir(folder.path('.half.tmp-1-a'));
     await mkdir(folder.path('strange'));
+    for (const run of [['stopped'], ['both', 'small']]) {
+      await mkdir(folder.path(...run, 'training'), { recursive: true });
+      await writeFile(folder.path(...run, trainingDescription), '{}');
+    }
     const { checkpoints, damaged } = await listCheckpoints(folder.path());
     expect(checkpoints.map(({ path, layersKept }) => [path.slice(folder.path().length + 1), layersKept]).sort()).toEqual([
       ['one', 2],
