@@ -102,7 +102,7 @@ export class OnnxOps implements Ops<Value> {
 
   roundedLinear(x: Value, weight: Value): Value {
     const y = this.#roundedProduct(x, this.#roundedWeight(weight, 'rows'));
-    this.graph.customGradients.set(y, { inputs: [x], backward: (dy) => [this.#roundedProduct(dy, this.#roundedWeight(weight, 'columns'))] });
+    this.graph.customGradients.set(y, { inputs: [x], backward: (dy, recall) => [this.#roundedProduct(dy, this.#roundedWeight(recall(weight), 'columns'))] });
     return y;
   }
 
@@ -137,14 +137,11 @@ export class OnnxOps implements Ops<Value> {
     const [outputs, inputs] = weight.shape as [Dim, Dim];
     const wide = this.#wide(weight);
     const largest = this.#largest(wide, axis);
-    const node = <K extends OpName>(op: K, from: readonly Value[], attributes: OpAttributes[K], type: ElementType, shape: readonly Dim[]): Value => {
-      const [value] = graph.node(op, from, attributes, [{ type, shape }]) as [Value];
-      if (graph.transient.has(weight)) graph.transient.add(value);
-      return value;
-    };
-    const integers = node('QuantizeLinear', [this.div(wide, largest), graph.scalar(byteStep), graph.byte('int8', 0)], {}, 'int8', weight.shape);
+    const [integers] = graph.node('QuantizeLinear', [this.div(wide, largest), graph.scalar(byteStep), graph.byte('int8', 0)], {}, [{ type: 'int8', shape: weight.shape }]) as [Value];
     const scales = this.scale(this.reshape(largest, [-1]), byteStep);
-    return by === 'rows' ? { integers: node('Transpose', [integers], { perm: [1, 0] }, 'int8', [inputs, outputs]), scales } : { integers, scales };
+    if (by === 'columns') return { integers, scales };
+    const [transposed] = graph.node('Transpose', [integers], { perm: [1, 0] }, [{ type: 'int8', shape: [inputs, outputs] }]) as [Value];
+    return { integers: transposed, scales };
   }
 
   /** The largest absolute number along an axis, which stays as 1; of zeros something to divide by. */
