@@ -16,15 +16,22 @@ export async function withLock<R>(path: string, busy: (pid: number) => L3PruneEr
   }
 }
 
+/** Locks that this process holds: its number may have been another's when a file was written. */
+const held = new Set<string>();
+
 /** Makes the lock file of `withLock` and gives what removes it. Throws what `busy` makes, or WRITE_FAILED. */
 export async function acquireLock(path: string, busy: (pid: number) => L3PruneError): Promise<() => Promise<void>> {
+  const own = `${process.pid} ${await startOf(process.pid)}`;
   try {
     await mkdir(dirname(path), { recursive: true });
     for (;;) {
-      const isOurs = await writeFile(path, String(process.pid), { flag: 'wx' }).then(() => true, whereItExists);
-      if (isOurs) return () => release(path);
-      const pid = await holder(path);
-      if (pid > 0 && isAlive(pid)) throw busy(pid);
+      const isOurs = await writeFile(path, own, { flag: 'wx' }).then(() => true, whereItExists);
+      if (isOurs) {
+        held.add(path);
+        return () => release(path, own);
+      }
+      const pid = await livingHolder(path);
+      if (pid !== undefined) throw busy(pid);
       await rm(path, { force: true });
     }
   } catch (error) {
@@ -34,12 +41,29 @@ export async function acquireLock(path: string, busy: (pid: number) => L3PruneEr
 }
 
 /** Where the folder has been replaced meanwhile, the lock in it may be another's. */
-async function release(path: string): Promise<void> {
-  if ((await holder(path)) === process.pid) await rm(path, { force: true });
+async function release(path: string, own: string): Promise<void> {
+  held.delete(path);
+  if ((await content(path)) === own) await rm(path, { force: true });
 }
 
-async function holder(path: string): Promise<number> {
-  return Number(await readFile(path, 'utf8').catch(() => ''));
+/** The process that a lock names, if it is still that one: numbers are given out again, in containers at once. */
+async function livingHolder(path: string): Promise<number | undefined> {
+  const [pid, start] = (await content(path)).split(' ');
+  const number = Number(pid);
+  if (!(number > 0) || !isAlive(number)) return undefined;
+  if (number === process.pid) return held.has(path) ? number : undefined;
+  return start !== undefined && start !== (await startOf(number)) ? undefined : number;
+}
+
+function content(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '');
+}
+
+/** When a process began, in the kernel's ticks; the same for all where no file says so. */
+async function startOf(pid: number): Promise<string> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  // The name of the program stands in brackets and may hold anything.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
 function whereItExists(error: NodeJS.ErrnoException): false {

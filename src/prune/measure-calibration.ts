@@ -41,6 +41,12 @@ export function calibrationRequest({ calibrate, components }: AskedCalibration, 
   return { kind: calibrate ?? defaultCalibration.kind, components: components ?? (calibrate === 'router' ? 0 : defaultCalibration.components) };
 }
 
+/** Errors: BAD_DATA for too few rows. */
+export function checkCalibrationRows(rows: number, { components }: Pick<CalibrationRequest, 'components'>): void {
+  if (rows >= 2 && 2 * rows > components) return;
+  throw errors.badData(`${rows} rows are too few to calibrate by, with ${components} components taken off: give more data, or take fewer off.`);
+}
+
 export interface CalibrationProgress {
   readonly textsDone: number;
   readonly texts: number;
@@ -71,8 +77,7 @@ export async function* measureCalibration(
   signal?: AbortSignal,
 ): AsyncGenerator<CalibrationProgress, Calibration> {
   const rows = evenly(triplets, Math.max(leastRows, rowsPerComponent * components));
-  if (rows.length < 2 || 2 * rows.length <= components)
-    throw errors.badData(`${rows.length} rows are too few to calibrate by, with ${components} components taken off: give more data.`);
+  checkCalibrationRows(rows.length, { components });
   const asked: Omit<EncoderInput, 'text'> = instruction === undefined ? {} : { instruction, separator };
   const inputs = [...rows.map(({ query }) => ({ text: query, ...asked })), ...rows.map(({ positive }) => ({ text: positive }))];
   const vectors: Float32Array[] = [];

@@ -1,4 +1,6 @@
 import { errors } from '../errors.ts';
+import type { Manifest } from '../prune/manifest.ts';
+import type { TrainJob } from './job.ts';
 import type { RunDescription } from './run-folder.ts';
 import { optionOf, type TrainingSettings } from './settings.ts';
 
@@ -25,9 +27,25 @@ export type KnownRun = Pick<RunDescription, 'model' | 'adapter' | 'data' | 'sett
  * nor the others. Errors: OTHER_RUN with all that differs.
  */
 export function checkSameRun(out: string, was: KnownRun, asked: AskedRun): void {
+  const differs = differencesOf(was, asked);
+  if (differs.length === 0) return;
+  throw errors.otherRun(`The training in ${out} is another one: ${differs.join('; ')}. Ask for it as it was begun, name another folder, or begin again by --force.`);
+}
+
+/** Sees that a finished run was made into the checkpoint that is asked for. Errors: OTHER_RUN. */
+export function checkSameCheckpoint(out: string, { calibration, adapter }: Pick<Manifest, 'calibration' | 'adapter'>, { merge = true, calibrate, components }: Pick<TrainJob, 'merge' | 'calibrate' | 'components'>): void {
+  const differs: string[] = [];
+  if (adapter !== null && adapter.merged !== merge) differs.push(`its adapter is ${merge ? 'kept apart' : 'part of the weights'}`);
+  if (calibrate !== undefined && calibrate !== (calibration?.kind ?? 'none')) differs.push(`--calibrate was ${calibration?.kind ?? 'none'} and is ${calibrate}`);
+  if (components !== undefined && components !== (calibration?.components ?? 0)) differs.push(`--components was ${calibration?.components ?? 0} and is ${components}`);
+  if (differs.length === 0) return;
+  throw errors.otherRun(`The training in ${out} is finished already, as another checkpoint: ${differs.join('; ')}. Name another folder, or begin again by --force.`);
+}
+
+function differencesOf(was: KnownRun, asked: AskedRun): string[] {
   const differs: string[] = [];
   const compare = (what: string, before: unknown, now: unknown): void => {
-    if (before !== undefined && now !== undefined && JSON.stringify(before) !== JSON.stringify(now)) differs.push(`${what} was ${shown(before)} and is ${shown(now)}`);
+    if (before !== undefined && now !== undefined && JSON.stringify(before) !== JSON.stringify(now)) differs.push(`${what} was ${shown(before, what)} and is ${shown(now, what)}`);
   };
   compare('the model', was.model.fingerprint, asked.model.fingerprint);
   compare('--adapter', was.adapter, asked.adapter);
@@ -48,13 +66,15 @@ export function checkSameRun(out: string, was: KnownRun, asked: AskedRun): void 
   compare('--engine', was.engine?.name, asked.engine.name);
   compare('--threads', was.engine?.threads, asked.engine.threads);
   compare('--device', was.engine?.device, asked.engine.device);
-  if (differs.length === 0) return;
-  throw errors.otherRun(`The training in ${out} is another one: ${differs.join('; ')}. Ask for it as it was begun, name another folder, or begin again by --force.`);
+  return differs;
 }
 
+/** What a setting means that is not set. */
+const unset: Readonly<Record<string, string>> = { [optionOf('hardNegatives')]: 'all', [optionOf('modelNegativesAfter')]: 'never' };
+
 /** Fingerprints are shown by their first digits. */
-function shown(value: unknown): string {
+export function shown(value: unknown, what: string): string {
   if (typeof value === 'string') return /^[0-9a-f]{64}$/.test(value) ? value.slice(0, 12) : JSON.stringify(value);
-  if (value === null) return 'none';
+  if (value === null) return unset[what] ?? 'none';
   return Array.isArray(value) ? value.join(',') : String(value);
 }

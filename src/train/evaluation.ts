@@ -58,7 +58,12 @@ export async function openEvaluation(
   options: { readonly batchSize: number; readonly instruction: string | undefined; readonly signal: AbortSignal | undefined },
 ): Promise<EvaluationData> {
   if (await holdsCorpus(location)) return new CorpusEvaluation(await readRetrieval(location, options.signal));
-  return new HeldOutEvaluation(await openTrainingData(location, { ...options, seed: 0, order: 'file' }));
+  const open = (batchSize: number): Promise<TrainingData> => openTrainingData(location, { ...options, batchSize, seed: 0, order: 'file' });
+  const smallest = await open(2);
+  const rows = Math.max(...smallest.datasets.map((dataset) => dataset.rows));
+  await smallest.close();
+  // A large batch to train by asks for no more rows to measure on than there are.
+  return new HeldOutEvaluation(await open(Math.min(options.batchSize, rows)));
 }
 
 async function holdsCorpus(location: string): Promise<boolean> {

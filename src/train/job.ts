@@ -73,6 +73,8 @@ export type TrainProgress =
       readonly step: number;
       readonly metric: EvaluationMetric;
       readonly value: number;
+      /** How long it took, once the model was loaded. */
+      readonly seconds: number;
       readonly isBest: boolean;
     }
   | { readonly kind: 'saved'; readonly run: string; readonly step: number }
@@ -111,4 +113,6 @@ export interface TrainResult {
   readonly checkpoints: readonly TrainedCheckpoint[];
   /** Which copy of the model was used, in a sentence. */
   readonly source: string;
+  /** Rows that were trained on, and those left out: `rejected.jsonl` in the folder names each that cannot be used. */
+  readonly data: { readonly rows: number; readonly rejected: number; readonly repeated: number };
 }

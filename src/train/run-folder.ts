@@ -1,5 +1,5 @@
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { access, constants, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { errors } from '../errors.ts';
 import { reason, removeEmpty, removeStale, writeFileAtomically } from '../files.ts';
@@ -58,6 +58,9 @@ export class RunFolder {
   get metrics(): string {
     return join(this.out, metricsFile);
   }
+  get rejected(): string {
+    return join(this.out, rejectedFile);
+  }
   /** The last good parameters of a run that diverged, as an adapter to go on from. */
   get goodAdapter(): string {
     return join(this.training, 'adapter');
@@ -95,29 +98,39 @@ export class RunFolder {
     const names = await readdir(this.training).catch(() => []);
     // What names the others goes first: nothing without it counts as a run.
     for (const name of names.toSorted((a) => (a === basename(this.#description) ? -1 : 1))) {
-      if (name !== lockFile) await rm(join(this.training, name), { recursive: true, force: true });
+      if (name !== lockFile && ownFiles.test(name)) await rm(join(this.training, name), { recursive: true, force: true });
     }
   }
 
   /**
    * Sees whether a run that was asked for in this way may have the folder, and changes nothing but for what a process
-   * that was killed while it replaced the folder has left. Errors: EXISTS.
+   * that was killed while it replaced the folder has left. Errors: EXISTS, WRITE_FAILED.
    */
   async check({ resume = false, force = false }: { readonly resume?: boolean | undefined; readonly force?: boolean | undefined }): Promise<void> {
     await removeStale(this.out);
+    await checkWritable(this.out);
     const found = await stat(this.out).catch(() => undefined);
     if (found === undefined) return;
     if (!found.isDirectory()) throw errors.exists(`${this.out} is a file: name a folder that does not exist yet.`);
-    const names = await readdir(this.out);
+    await this.checkOwn();
     const hasRun = (await stat(this.#description).catch(() => undefined)) !== undefined;
-    const isCheckpoint = names.includes(manifestFile);
-    if (!hasRun && !isCheckpoint) {
-      if (names.every((name) => name === trainingFolder)) return;
-      throw errors.exists(`${this.out} holds other things than a training and is left alone: name another folder.`);
-    }
-    if (resume || force) return;
+    const isCheckpoint = (await readdir(this.out)).includes(manifestFile);
+    if ((!hasRun && !isCheckpoint) || resume || force) return;
     if (hasRun) throw errors.exists(`${this.out} holds a training that is not finished: go on with it by --resume, or begin again by --force.`);
     throw errors.exists(`${this.out} exists already: name another folder, or replace it with --force.`);
+  }
+
+  /**
+   * Sees that the folder, which the checkpoint will take the place of, holds nothing of anybody else's; in that of a
+   * finished checkpoint whatever lies beside it is part of it. Errors: EXISTS.
+   */
+  async checkOwn(): Promise<void> {
+    const names = await readdir(this.out);
+    const own = names.includes(manifestFile) ? [] : names.filter((name) => !beside.test(name));
+    const inside = (await readdir(this.training).catch(() => [])).filter((name) => !ownFiles.test(name)).map((name) => join(trainingFolder, name));
+    const foreign = [...own, ...inside];
+    if (foreign.length === 0) return;
+    throw errors.exists(`${this.out} holds other things than a training (${foreign.slice(0, mostNamed).join(', ')}) and is left alone: move them elsewhere, or name another folder.`);
   }
 
   /** Makes the folders of the run and locks them; gives what unlocks them and removes those that stayed empty. Errors: BUSY, WRITE_FAILED. */
@@ -138,4 +151,22 @@ export class RunFolder {
 /** Folders and files of a run that are not the checkpoint's. */
 export const trainingFolder = 'training';
 export const metricsFile = 'metrics.jsonl';
+/** A line for each row of the data that is left out. */
+export const rejectedFile = 'rejected.jsonl';
 const lockFile = 'lock';
+/** Names that are shown of what lies in the way. */
+const mostNamed = 3;
+/** A file that is being written. */
+const unfinished = String.raw`\..+\.(?:tmp|old)-\d+-[0-9a-f]{8}`;
+/** What a run has in its folder, and in that of the checkpoint-to-be. */
+const ownFiles = new RegExp(String.raw`^(?:lock|run\.json|state\.json|(?:state|best)-\d+\.safetensors|negatives-\d+-\d+\.json|base\.bin|adapter|${unfinished})$`);
+const beside = new RegExp(`^(?:${trainingFolder}|${metricsFile}|${rejectedFile}|${unfinished})$`);
+
+/** Sees that something can be written at a path, before hours are spent on it. Errors: WRITE_FAILED. */
+async function checkWritable(path: string): Promise<void> {
+  for (let folder = path; ; folder = dirname(folder)) {
+    const error = await access(folder, constants.W_OK).then(() => undefined, (failure: NodeJS.ErrnoException) => failure);
+    if (error === undefined) return;
+    if (error.code !== 'ENOENT' || dirname(folder) === folder) throw errors.writeFailed(`${path} cannot be written: ${reason(error)}.`, error);
+  }
+}

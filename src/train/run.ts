@@ -3,15 +3,16 @@ import { withAdapter } from '../encoder/adapted.ts';
 import type { Calibration } from '../encoder/calibration.ts';
 import { prepareText } from '../encoder/prompt.ts';
 import { errors } from '../errors.ts';
+import { writeFileAtomically } from '../files.ts';
 import { availableBytes } from '../memory.ts';
 import { quantizeBase } from '../models/quantize.ts';
 import type { Checkpoint } from '../models/types.ts';
 import type { LossCurve } from '../prune/curve.ts';
-import { calibrateAt, calibrationRequest, type CalibrationRequest } from '../prune/measure-calibration.ts';
+import { calibrateAt, calibrationRequest, checkCalibrationRows, type CalibrationRequest } from '../prune/measure-calibration.ts';
 import { ProgressQueue } from '../prune/progress-queue.ts';
 import { depthName, layersToKeep } from '../prune/prune.ts';
 import { createdBy } from '../version.ts';
-import { checkSameRun, type AskedRun } from './compare-runs.ts';
+import { checkSameCheckpoint, checkSameRun, type AskedRun } from './compare-runs.ts';
 import { openEvaluation, type EvaluationData } from './evaluation.ts';
 import type { TrainDepth, TrainedCheckpoint, TrainJob, TrainProgress, TrainResult } from './job.ts';
 import { checkRunTokens, planRunTokens } from './plan.ts';
@@ -79,6 +80,7 @@ export async function* runTrainJob(job: TrainJob, context: TrainContext): AsyncG
   let evaluation: EvaluationData | undefined;
   try {
     if (job.evaluation !== undefined) evaluation = await openEvaluation(job.evaluation.data, { batchSize: chosen.training.batchSize, instruction, signal });
+    if (calibration !== undefined) checkCalibrationRows(read.data.rows, calibration);
     for (const { folder } of targets) releases.push(await folder.lock());
     return yield* trainTargets(targets, { ...prepared, evaluation, calibration });
   } finally {
@@ -109,13 +111,14 @@ async function earlierRun(targets: readonly Target[]): Promise<EarlierRun | unde
 }
 
 async function* trainTargets(targets: readonly Target[], shared: Shared): AsyncGenerator<TrainProgress, TrainResult> {
-  const { opened: { how }, job } = shared;
+  const { opened: { how }, job, read: { data } } = shared;
   if (job.force) for (const { folder } of targets) await folder.clear();
   const readsCurve = targets.some(({ depth }) => depth.kind === 'small' || depth.kind === 'large');
   const curve = readsCurve ? ((await earlierCurve(targets, job)) ?? (yield* profileData(shared))) : null;
   const checkpoints: TrainedCheckpoint[] = [];
   for (const target of targets) checkpoints.push(yield* trainTarget(target, curve, shared));
-  return { checkpoints, source: how };
+  const { rows, rejected, repeated } = dataOf(data);
+  return { checkpoints, source: how, data: { rows, rejected, repeated } };
 }
 
 /** The curve that the runs of a job were cut by. */
@@ -135,7 +138,7 @@ async function* trainTarget(target: Target, curve: LossCurve | null, shared: Sha
   const unfinished = await folder.read();
   const asked = await askedRun(target, curve, shared);
   if (unfinished === undefined && job.resume) {
-    const found = await finishedRun(folder, asked);
+    const found = await finishedRun(folder, asked, job);
     if (found !== undefined) {
       yield { kind: 'note', sentence: `${folder.out} is finished already.` };
       return found;
@@ -143,16 +146,18 @@ async function* trainTarget(target: Target, curve: LossCurve | null, shared: Sha
   }
   if (unfinished !== undefined) checkSameRun(folder.out, unfinished, asked);
   const description = unfinished ?? (await newRun(target, curve, shared));
-  if (unfinished === undefined) await folder.write(description);
-  yield { kind: 'note', sentence: describeRun(folder.name, description, unfinished !== undefined) };
   const { settings } = description;
+  const parameters = start && parametersFor(start, checkpoint, settings);
+  if (settings.baseBits !== null && engine.name !== 'onnx') throw errors.usage(`--base-bits is ONNX Runtime's: leave out --engine ${engine.name}.`);
+  if (unfinished === undefined) await begin(folder, description, shared);
+  yield { kind: 'note', sentence: describeRun(folder.name, description, unfinished !== undefined) };
   const finished = yield* trainRun({
     engine,
     checkpoint: await baseOf(checkpoint, description, folder, signal),
     data,
     folder,
     description,
-    start: start && parametersFor(start, checkpoint, settings),
+    start: parameters,
     evaluation,
     saveEvery: job.saveEvery ?? defaultSaveEvery,
     signal,
@@ -171,6 +176,12 @@ async function* trainTarget(target: Target, curve: LossCurve | null, shared: Sha
     }),
   );
   return yield* writing.drain();
+}
+
+/** Writes what a run is, and which rows it leaves out. Errors: WRITE_FAILED. */
+async function begin(folder: RunFolder, description: RunDescription, { read: { data: { rejected } } }: Shared): Promise<void> {
+  if (rejected.length > 0) await writeFileAtomically(folder.rejected, rejected.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  await folder.write(description);
 }
 
 /**
@@ -226,13 +237,14 @@ async function newRun(target: Target, curve: LossCurve | null, shared: Shared): 
 }
 
 /** The checkpoint that a run has become. Errors: OTHER_RUN, EXISTS where the folder's checkpoint was not trained. */
-async function finishedRun(folder: RunFolder, asked: AskedRun): Promise<TrainedCheckpoint | undefined> {
+async function finishedRun(folder: RunFolder, asked: AskedRun, job: TrainJob): Promise<TrainedCheckpoint | undefined> {
   const manifest = await folder.finished();
   if (manifest === undefined) return undefined;
   const last = manifest.history.at(-1);
   if (last?.step !== 'train') throw errors.exists(`${folder.out} holds a checkpoint that was cut and not trained: name another folder, or replace it with --force.`);
   const { training, from } = last;
   checkSameRun(folder.out, { ...training, model: from }, asked);
+  checkSameCheckpoint(folder.out, manifest, job);
   return trainedCheckpoint(folder.out, training);
 }
 

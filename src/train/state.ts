@@ -8,6 +8,7 @@ import { parseJson } from '../models/json.ts';
 import { float32Source, readSafetensors, readTensor, writeSafetensors } from '../models/safetensors.ts';
 import type { LoraParameters, StoredTensor } from '../models/types.ts';
 import type { AdamWState } from './adamw.ts';
+import { emptyWatch } from './divergence.ts';
 
 /** Where a run stands after so many steps: all that the next step depends on, beside settings and data. */
 export interface TrainingState {
@@ -21,7 +22,12 @@ const evaluated = z.object({ step: count, value: z.number() });
 
 /** What has been learned about a run on the way, which decides how it goes on and what is kept of it. */
 const history = z.object({
-  watch: z.object({ recent: z.array(z.number()).readonly(), lowest: z.number().nullable() }),
+  watch: z.object({
+    recent: z.array(z.number()).readonly(),
+    lowest: z.number().nullable(),
+    gradients: z.array(z.number()).readonly().default([]),
+    largestGradient: z.number().default(0),
+  }),
   /** What the evaluations said; null before the first. `withoutGain` counts those since the best. */
   evaluation: z.object({ before: z.number(), best: evaluated.nullable(), last: evaluated.nullable(), withoutGain: count }).nullable(),
 });
@@ -83,7 +89,7 @@ export class StateFolder {
   async goBack(): Promise<TrainingState> {
     const { goodStep, history } = (await this.#named())!;
     const state = await this.#state(goodStep);
-    await this.#name({ step: goodStep, goodStep, history: { ...history, watch: { recent: [], lowest: null } } });
+    await this.#name({ step: goodStep, goodStep, history: { ...history, watch: emptyWatch } });
     return state;
   }
 

@@ -14,7 +14,7 @@ export function recordOf({ step, steps, history, metrics }: FinishedRun, { setti
   const losses = metrics.map(({ loss }) => loss);
   // Of a short run not so many that the first and the last are the same.
   const window = Math.min(lossWindow, Math.ceil(losses.length / 4));
-  const lowest = losses.reduce(watchLoss, emptyWatch).lowest ?? mean(losses);
+  const lowest = metrics.reduce(watchLoss, emptyWatch).lowest ?? mean(losses);
   const sum = (of: (line: StepMetrics) => number): number => metrics.reduce((total, line) => total + of(line), 0);
   const { before, best, last } = history.evaluation ?? {};
   return {

@@ -1,15 +1,20 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { openTrainingData } from '../data/training.ts';
 import { errors } from '../errors.ts';
 import { reason, removeFolder, writeFileAtomically } from '../files.ts';
+import { given } from '../given.ts';
 import { acquireLock } from '../lock.ts';
 import { parseJson } from '../models/json.ts';
 import { openModel, type OpenedModel } from '../models/open.ts';
 import { ProgressQueue } from '../prune/progress-queue.ts';
 import { depthName, layersToKeep } from '../prune/prune.ts';
+import { shown } from './compare-runs.ts';
+import { openEvaluation } from './evaluation.ts';
 import type { TrainDepth, TrainedCheckpoint, TrainJob, TrainProgress } from './job.ts';
 import { runTrainJob, type TrainContext } from './run.ts';
+import { defaultTraining, optionOf, type TrainingSettings } from './settings.ts';
 import { sweepSvg } from './sweep-svg.ts';
 
 /** The same short training at several depths. */
@@ -42,8 +47,8 @@ const schema = z.object({
   format: z.literal(1),
   model: z.object({ name: z.string(), layers: count }),
   metric: z.enum(['loss', 'ndcgAt10']),
-  /** What every depth is trained with, so that no table has rows of two sweeps. */
-  asked: z.string(),
+  /** What every depth is trained with, by the option that says it, so that no table has rows of two sweeps. */
+  asked: z.record(z.string(), z.unknown()),
   rows: z.array(row),
 });
 
@@ -77,8 +82,8 @@ export async function* runSweep(job: SweepJob, context: TrainContext): AsyncGene
   const { checkpoint } = yield* opening.drain();
   const model = { name: checkpoint.name, layers: checkpoint.config.numHiddenLayers };
   const layers = [...new Set(depths.map((depth) => keptLayers(depth, model.layers)))].sort((a, b) => a - b);
-  const asked = JSON.stringify([await checkpoint.fingerprint(), job.data, job.settings ?? {}, job.instruction ?? null, job.adapter ?? null, job.evaluation]);
-  if (known !== undefined && known.asked !== asked) throw errors.otherRun(`The sweep in ${out} was begun with another model, other data or other settings: ask for it as it was begun, or name another folder.`);
+  const asked = { 'the model': await checkpoint.fingerprint(), ...(await askedOf(job, signal)) };
+  if (known !== undefined) checkSameSweep(out, known.asked, asked);
 
   await mkdir(out, { recursive: true }).catch((error: unknown) => {
     throw errors.writeFailed(`${out} cannot be written: ${reason(error)}.`, error);
@@ -103,21 +108,43 @@ export async function* runSweep(job: SweepJob, context: TrainContext): AsyncGene
   }
 }
 
+/** What decides the numbers of a sweep beside its model, by the option that says it. Errors: those of opening the data. */
+async function askedOf({ data: locations, settings = {}, instruction, adapter, evaluation }: SweepJob, signal: AbortSignal): Promise<Record<string, unknown>> {
+  const { batchSize, seed, order } = { ...defaultTraining, ...given(settings) };
+  const data = await openTrainingData(locations, { batchSize, seed, order, instruction, signal });
+  const measured = await openEvaluation(evaluation.data, { batchSize, instruction, signal });
+  await data.close();
+  await measured.close();
+  const bySetting = Object.entries(settings).map(([name, value]) => [optionOf(name as keyof TrainingSettings), value] as const);
+  return {
+    '--data': data.fingerprint,
+    '--eval': measured.fingerprint,
+    '--eval-every': evaluation.every,
+    '--early-stop': evaluation.earlyStop,
+    '--instruction': instruction,
+    '--adapter': adapter,
+    ...Object.fromEntries(bySetting),
+  };
+}
+
+/** Errors: OTHER_RUN with all that differs. */
+function checkSameSweep(out: string, was: Readonly<Record<string, unknown>>, asked: Readonly<Record<string, unknown>>): void {
+  const differs = [...new Set([...Object.keys(was), ...Object.keys(asked)])].filter((what) => JSON.stringify(was[what] ?? null) !== JSON.stringify(asked[what] ?? null));
+  if (differs.length === 0) return;
+  const sentences = differs.map((what) => `${what} was ${shown(was[what] ?? null, what)} and is ${shown(asked[what] ?? null, what)}`);
+  throw errors.otherRun(`The sweep in ${out} is another one: ${sentences.join('; ')}. Ask for it as it was begun, or name another folder.`);
+}
+
 /** Trains at one depth, and watches what that takes. */
 async function* measureDepth(job: TrainJob, context: TrainContext): AsyncGenerator<SweepProgress, { readonly row: SweepRow; readonly metric: Sweep['metric'] }> {
   let peakBytes: number | null = null;
   let evaluationSeconds: number | null = null;
-  let evaluationBegan: number | undefined;
   const running = runTrainJob(job, context);
   let step = await running.next();
   for (; !step.done; step = await running.next()) {
     const { value } = step;
     if (value.kind === 'step') peakBytes = Math.max(peakBytes ?? 0, value.bytes);
-    if (value.kind === 'evaluate') evaluationBegan ??= performance.now();
-    if (value.kind === 'evaluated') {
-      evaluationSeconds = evaluationBegan === undefined ? null : (performance.now() - evaluationBegan) / 1000;
-      evaluationBegan = undefined;
-    }
+    if (value.kind === 'evaluated') evaluationSeconds = value.seconds;
     yield value;
   }
   const [{ layersKept, evaluation, loss, tokens, seconds, parameters, bytes }] = step.value.checkpoints as readonly [TrainedCheckpoint];

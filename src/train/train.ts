@@ -7,7 +7,7 @@ import type { LoraModule } from '../encoder/lora.ts';
 import { CancelledError, errors, L3PruneError } from '../errors.ts';
 import { residentBytes } from '../memory.ts';
 import type { Checkpoint, LoraParameters } from '../models/types.ts';
-import { emptyWatch, hasDiverged, isHealthy, watchLoss } from './divergence.ts';
+import { emptyWatch, hasCollapsed, hasDiverged, isHealthy, watchLoss } from './divergence.ts';
 import { isBetter, type EvaluationData, type Evaluator } from './evaluation.ts';
 import type { TrainProgress } from './job.ts';
 import { initialState, trainedModel, trainSteps, type BatchSource } from './loop.ts';
@@ -143,9 +143,11 @@ class Run {
   async *#finishStep(metrics: StepMetrics, state: TrainingState): AsyncGenerator<TrainProgress, void> {
     const { folder, description: { settings: { steps }, evaluation: plan }, saveEvery } = this.#inputs;
     const { step } = state;
-    let history: RunHistory = { ...this.#whole.history, watch: watchLoss(this.#whole.history.watch, metrics.loss) };
+    let history: RunHistory = { ...this.#whole.history, watch: watchLoss(this.#whole.history.watch, metrics) };
     if (hasDiverged(history.watch, this.#candidates))
       throw errors.diverged(`The training diverged: at step ${step} it does worse than an encoder that knows nothing, and it had done better.`);
+    if (hasCollapsed(history.watch, this.#candidates))
+      throw errors.diverged(`The training collapsed: at step ${step} it gives all texts nearly one vector, and its gradients have vanished.`);
     this.#pace.add(metrics.tokens, metrics.seconds);
 
     const isDue = plan !== null && (step % plan.every === 0 || step === steps);
@@ -181,10 +183,11 @@ class Run {
     const running = this.#evaluator.evaluate(parameters, signal);
     let next = await running.next();
     for (; !next.done; next = await running.next()) yield { kind: 'evaluate', run: folder.name, ...next.value };
-    if (step > 0) this.#pace.addPause((performance.now() - started) / 1000);
+    const seconds = (performance.now() - started) / 1000;
+    if (step > 0) this.#pace.addPause(seconds);
     const { metric, value } = next.value;
     const best = step === 0 ? undefined : this.#whole.history.evaluation?.best;
-    yield { kind: 'evaluated', run: folder.name, step, metric, value, isBest: step > 0 && (!best || isBetter(metric, value, best.value)) };
+    yield { kind: 'evaluated', run: folder.name, step, metric, value, seconds, isBest: step > 0 && (!best || isBetter(metric, value, best.value)) };
     return next.value;
   }
 

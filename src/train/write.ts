@@ -8,7 +8,7 @@ import { describeCalibration, manifestFormat, readManifest, type Manifest } from
 import { writeCheckpointFiles } from '../prune/write-checkpoint.ts';
 import { createdBy } from '../version.ts';
 import type { TrainedCheckpoint } from './job.ts';
-import { metricsFile, trainingFolder, type RunDescription, type RunFolder } from './run-folder.ts';
+import { metricsFile, rejectedFile, trainingFolder, type RunDescription, type RunFolder } from './run-folder.ts';
 import type { TrainingRecord } from './record.ts';
 
 /** What of a run says what its checkpoint is. */
@@ -29,14 +29,16 @@ export interface FinishedTraining {
 
 /**
  * Puts the checkpoint that a run has made in place of the run: the folder holds the one, whole, or the other. Errors:
- * NOT_FINITE, WRITE_FAILED, CANCELLED, after which the run is as it was.
+ * NOT_FINITE, WRITE_FAILED, EXISTS where the folder holds other things by now, CANCELLED, after which the run is as it was.
  */
 export async function writeTrained(folder: RunFolder, training: FinishedTraining): Promise<TrainedCheckpoint> {
-  const { trained: checkpoint, calibration, signal, onProgress } = training;
+  const { trained: checkpoint, record, calibration, signal, onProgress } = training;
   const manifest = await trainedManifest(training);
   const write = async (temporary: string): Promise<void> => {
     await writeCheckpointFiles(temporary, { checkpoint, manifest, calibration }, { signal, onProgress });
     await copyFile(folder.metrics, join(temporary, metricsFile));
+    if (record.data.rejected > 0) await copyFile(folder.rejected, join(temporary, rejectedFile));
+    await folder.checkOwn();
   };
   await writeFolderAtomically(folder.out, write, { force: true, marker: trainingFolder, signal });
   return trainedCheckpoint(folder.out, training.record);

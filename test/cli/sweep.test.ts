@@ -52,7 +52,9 @@ describe('l3prune sweep', () => {
     const { rows } = await json<Sweep>(cli.path('out', 'sweep.json'));
     expect(rows.map(({ layers }) => layers)).toEqual([1, 2, 3]);
     expect(rows[0]).toEqual(first);
-    expectFailure(await sweep('1,2,3', '--resume', '--lr', '1e-4'), 'OTHER_RUN', /begun with another model, other data or other settings/);
+    expectFailure(await sweep('1,2,3', '--resume', '--lr', '1e-4'), 'OTHER_RUN', /--lr was 0\.001 and is 0\.0001/);
+    await cli.write('data.jsonl', triplets.split('\n').slice(0, 10).join('\n'));
+    expectFailure(await sweep('1,2,3', '--resume'), 'OTHER_RUN', /--data was [0-9a-f]{12} and is [0-9a-f]{12}/);
   });
 
   it.each<readonly [what: string, args: string[], code: string, sentence: RegExp]>([

@@ -1,7 +1,8 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { TrainResult } from '../../src/train/job.ts';
 import { triplets } from './data.ts';
-import { expectFailure, LLAMA, names, snapshot, useCli, type Ran } from './harness.ts';
+import { documentOf, expectFailure, LLAMA, names, snapshot, useCli, type Ran } from './harness.ts';
 import { said, shortTraining, stepsOf, training } from './training.ts';
 
 const cli = useCli();
@@ -31,6 +32,44 @@ describe('data that cannot be trained on', () => {
     await cli.write('data.jsonl', triplets.replaceAll(/,"negative":"(?:[^"\\]|\\.)*"/g, ''));
     expectFailure(await train('--layers', 'small'), 'BAD_DATA', /No row has a hard negative.*say --layers N/);
     expect((await train('--steps', '2')).code).toBe(0);
+  });
+});
+
+describe('what is not the training\'s own', () => {
+  it.each(['out/training/rows.jsonl', 'out/notes/mine.txt'])('such as %s is left alone, before the training and after it', async (file) => {
+    await cli.write(file, triplets);
+    for (const more of [[], ['--resume'], ['--force']]) expectFailure(await train('--data', cli.path(file), ...more), 'EXISTS', /holds other things than a training \(.*\) and is left alone/);
+    await rm(cli.path('out'), { recursive: true });
+    const run = cli.start(training('--steps', '100'));
+    await said(run, 'Training out');
+    await cli.write(file, 'mine');
+    expectFailure(await run.ended, 'EXISTS', /holds other things/);
+    expectFailure(await train('--steps', '100', '--resume'), 'EXISTS', /move them elsewhere/);
+    await rm(cli.path(file));
+    if (file.includes('notes')) await rm(cli.path('out', 'notes'), { recursive: true });
+    expect(await train('--steps', '100', '--resume')).toMatchObject({ code: 0 });
+  });
+});
+
+describe('rows that cannot be used', () => {
+  it('are each named in a file beside the checkpoint, and counted in the document', async () => {
+    await cli.write('data.jsonl', `${triplets}${'{"query":1}\n'.repeat(30)}`);
+    const { data } = documentOf<TrainResult>(await train('--json'));
+    expect(data).toEqual({ rows: 12, rejected: 30, repeated: 0 });
+    const rows = (await readFile(cli.path('out', 'rejected.jsonl'), 'utf8')).trimEnd().split('\n');
+    expect(rows).toHaveLength(30);
+    expect(JSON.parse(rows[29]!)).toMatchObject({ line: 42, reason: expect.stringContaining('query') as string });
+  });
+});
+
+describe('a run that cannot begin', () => {
+  it.each<readonly [args: string[], code: string]>([
+    [['--calibrate', 'mean', '--components', '30'], 'BAD_DATA'],
+    [['--engine', 'tensorflow', '--base-bits', '8'], 'USAGE|ENGINE'],
+  ])('because of %s leaves no training behind', async (args, code) => {
+    const ran = await train(...args);
+    expect(ran.stderr).toMatch(new RegExp(`\\[(${code})\\]\n$`));
+    expect(await names(cli.path())).not.toContain('out');
   });
 });
 
@@ -89,7 +128,7 @@ describe('a folder that cannot be trained in', () => {
 
   it('because it holds other things is left alone even with --force', async () => {
     await cli.write('out/thesis.txt', 'years of work');
-    for (const option of ['--force', '--resume']) expectFailure(await train(option), 'EXISTS', /holds other things than a training and is left alone/);
+    for (const option of ['--force', '--resume']) expectFailure(await train(option), 'EXISTS', /holds other things than a training \(.*\) and is left alone/);
     expect(await names(cli.path('out'))).toEqual(['thesis.txt']);
   });
 

@@ -39,6 +39,8 @@ describe('l3prune train', () => {
     const [merged, apart, base] = [await embeddingOf('out'), await embeddingOf('apart'), await embeddingOf(LLAMA, '--layer', '2')];
     expect(worst(merged, apart)).toBeLessThan(1e-5);
     expect(worst(merged, base)).toBeGreaterThan(1e-3);
+    // Of a model that nobody has cut, as deep as the adapter is.
+    expect(worst(merged, await embeddingOf(LLAMA, '--adapter', 'out/adapter'))).toBeLessThan(1e-5);
   });
 
   it('gives the same numbers and weights again with the same seed, others with another', async () => {

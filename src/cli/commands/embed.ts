@@ -1,6 +1,9 @@
 import { Command, Option } from 'commander';
+import { withAdapter } from '../../encoder/adapted.ts';
+import { readAdapter } from '../../encoder/adapter.ts';
 import { applyCalibration, roles, type Calibration, type Role } from '../../encoder/calibration.ts';
 import { Encoder } from '../../encoder/encoder.ts';
+import { loraModules } from '../../encoder/lora.ts';
 import { roleOf, withOwnPrompt, type EncoderText, type RoleInput } from '../../encoder/prompt.ts';
 import { residentBytes } from '../../memory.ts';
 import type { Checkpoint } from '../../models/types.ts';
@@ -15,6 +18,7 @@ import { ProgressLine } from '../progress.ts';
 
 interface EmbedOptions extends ModelOptions {
   readonly model: string;
+  readonly adapter?: string;
   readonly layer?: number;
   readonly allLayers?: true;
   readonly tokens?: true;
@@ -33,6 +37,7 @@ export function embedCommand(signal: AbortSignal): Command {
   );
   return reportOptions(modelOptions(command), 'end with one JSON document on standard error: texts, tokens, seconds, peak memory')
     .requiredOption('--model <model>', 'folder, .gguf or .safetensors file, hub id, or smollm2-135m-q4_1', named)
+    .option('--adapter <dir>', "apply an adapter in the format of PEFT, in the place of the model's own", named)
     .option('--layer <n>', 'use the first n layers', wholeNumber(1, 100_000))
     .option('--all-layers', 'give the vector of every layer')
     .option('--tokens', 'give token ids, their spans in code points, and which were pooled')
@@ -46,11 +51,14 @@ export function embedCommand(signal: AbortSignal): Command {
 async function run(options: EmbedOptions, signal: AbortSignal): Promise<void> {
   const line = new ProgressLine();
   const started = performance.now();
-  const { checkpoint, engine } = await openNamedModel(options.model, options, line, signal);
+  const { checkpoint: stored, engine } = await openNamedModel(options.model, options, line, signal);
+  const adapter = options.adapter === undefined ? undefined : await readAdapter(options.adapter, stored.config, options.layer);
+  const checkpoint = adapter === undefined ? stored : withAdapter(stored, adapter);
   const settings = withOptions(await defaultSettings(checkpoint), options);
   const encoder = await Encoder.open(engine, checkpoint, {
     ...settings,
-    layers: options.layer,
+    // An adapter belongs to a model of so many layers as it has tensors for.
+    layers: options.layer ?? (adapter && adapter.modules.length / loraModules(stored.config, 1, adapter.lora.targets).length),
     output: options.allLayers ? 'every' : 'last',
   });
   const calibration = options.calibration ? await calibrationOf(checkpoint, settings, options) : undefined;

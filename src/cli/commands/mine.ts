@@ -88,6 +88,7 @@ async function mineWorkspaces(
   for (const file of files) await makeFolder(file);
   await writeTriplets(out, mined.triplets);
   if (heldOut !== undefined) await writeTriplets(heldOut, mined.heldOut);
+  if (heldOut !== undefined && mined.heldOut.length === 0) process.stderr.write(`No row is held out, and ${heldOut} is empty: there are few source files; raise --held-out-share.\n`);
   const { triplets, heldOut: held, ...found } = mined;
   if (options.json) await printJson({ out, triplets: triplets.length, ...(heldOut !== undefined && { heldOutFile: heldOut, heldOut: held.length }), ...found });
   else await print(`${describeMined(mined)}written to ${files.join(' and ')}\n`);

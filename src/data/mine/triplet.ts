@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { writeFileAtomically } from '../../files.ts';
 import { Random } from '../../random.ts';
 import type { CodeLanguage } from '../grammars.ts';
@@ -46,11 +48,16 @@ export function minedTriplets({ triplets }: { readonly triplets: readonly MinedT
 
 const ROWS_A_WRITE = 1000;
 
-/** Writes rows as JSON lines, whole or not at all; one negative stands under `negative`, several as a list. Throws WRITE_FAILED. */
+/**
+ * Writes rows as JSON lines, whole or not at all; one negative stands under `negative`, several as a list; compressed where the
+ * name ends with .gz. Throws WRITE_FAILED.
+ */
 export async function writeTriplets(file: string, triplets: readonly MinedTriplet[]): Promise<void> {
+  const isCompressed = file.endsWith('.gz');
   await writeFileAtomically(file, async (handle) => {
     for (let start = 0; start < triplets.length; start += ROWS_A_WRITE) {
-      await handle.appendFile(triplets.slice(start, start + ROWS_A_WRITE).map(tripletLine).join(''));
+      const lines = triplets.slice(start, start + ROWS_A_WRITE).map(tripletLine).join('');
+      await handle.appendFile(isCompressed ? await promisify(gzip)(lines) : lines);
     }
   });
 }
