@@ -161,11 +161,8 @@ export function reason(error: unknown): string {
 /** `.NAME.tmp-PID-RANDOM` beside NAME: hidden, and its process can be asked whether it lives. */
 function temporaryName(path: string, kind: 'tmp' | 'old'): string {
   const full = resolve(path);
-  return join(dirname(full), `.${basename(full)}.${kind}-${process.pid}-${token}${randomBytes(2).toString('hex')}`);
+  return join(dirname(full), `.${basename(full)}.${kind}-${process.pid}-${randomBytes(4).toString('hex')}`);
 }
-
-/** Of this process: another had its number before, in containers always. */
-const token = randomBytes(2).toString('hex');
 
 /** Removes what killed processes left beside `path`; puts back the old folder of one killed between its two renames. */
 export async function removeStale(path: string): Promise<void> {
@@ -173,14 +170,20 @@ export async function removeStale(path: string): Promise<void> {
   const start = `.${basename(full)}.`;
   const siblings = await readdir(dirname(full)).catch(() => []);
   for (const name of siblings.filter((sibling) => sibling.startsWith(start))) {
-    const match = /^(tmp|old)-(\d+)-([0-9a-f]{4})[0-9a-f]{4}$/.exec(name.slice(start.length));
+    const match = /^(tmp|old)-(\d+)-[0-9a-f]{8}$/.exec(name.slice(start.length));
     if (!match) continue;
-    const pid = Number(match[2]);
-    if (pid === process.pid ? match[3] === token : isAlive(pid)) continue;
     const stale = join(dirname(full), name);
+    const pid = Number(match[2]);
+    if (pid === process.pid ? !(await isOlderThanThisProcess(stale)) : isAlive(pid)) continue;
     if (match[1] === 'old' && !(await exists(full))) await rename(stale, full);
     else await rm(stale, { recursive: true, force: true });
   }
+}
+
+/** Another had this process's number before: in containers the first one always has the same. */
+async function isOlderThanThisProcess(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  return found !== undefined && found.mtimeMs < Date.now() - process.uptime() * 1000;
 }
 
 /** Whether a process of this id runs, whoever's it is. */

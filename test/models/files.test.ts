@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CancelledError } from '../../src/errors.ts';
@@ -102,6 +102,9 @@ describe('a folder written atomically', () => {
     await mkdir(folder.path(`.out.old-${dead.pid}-01234567`));
     await writeFile(folder.path(`.out.old-${dead.pid}-01234567`, 'config.json'), 'old');
     await mkdir(folder.path(`.out.tmp-${process.pid}-89abcdef`));
+    // Left by a process that had this one's number before.
+    await mkdir(folder.path(`.out.tmp-${process.pid}-00000000`));
+    await utimes(folder.path(`.out.tmp-${process.pid}-00000000`), 1, 1);
     await expect(writeFolderAtomically(folder.path('out'), put('config.json'))).rejects.toMatchObject({ code: 'EXISTS' });
     expect((await readdir(folder.path())).sort()).toEqual([`.out.tmp-${process.pid}-89abcdef`, 'out']);
     expect(await readFile(folder.path('out', 'config.json'), 'utf8')).toBe('old');
