@@ -16,8 +16,8 @@ export interface CalibrationRequest {
 }
 
 /**
- * One mean and one component: the first component left by one mean is what sets queries apart from documents, so that it
- * finds as much as two means do, and asks nobody which text is which (docs/evaluation.md).
+ * One mean and one component: the first component left by one mean is what sets queries apart from documents. Taking both
+ * off asks nobody which text is which.
  */
 export const defaultCalibration: CalibrationRequest = { kind: 'mean', components: 1 };
 
@@ -52,10 +52,7 @@ export interface CalibrationProgress {
   readonly texts: number;
 }
 
-/**
- * Rows that are encoded, for the mean and for every component: twice as many change no ranking by what could be told
- * from chance (docs/evaluation.md).
- */
+/** Rows that are encoded: for the mean, and for every component. */
 const leastRows = 128;
 const rowsPerComponent = 64;
 
