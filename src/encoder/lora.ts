@@ -93,6 +93,6 @@ export function loraAdapt<T>(
     const [A, B] = Object.values(parameterNames(module)).map(parameter) as [T, T];
     if (dropped === undefined && frozen === undefined) return ops.adaptedLinear(x, weight, A, B, alpha / rank);
     const low = ops.matmul(dropped?.(module.site, x) ?? x, A, { transposeB: true }); // [1,T,rank]
-    return ops.add((frozen ?? ops.linear.bind(ops))(x, weight), ops.matmul(low, B, { transposeB: true, alpha: alpha / rank }));
+    return ops.add(frozen?.(x, weight) ?? ops.linear(x, weight), ops.matmul(low, B, { transposeB: true, alpha: alpha / rank }));
   };
 }

@@ -36,8 +36,8 @@ export function checkSameRun(out: string, was: KnownRun, asked: AskedRun): void 
 export function checkSameCheckpoint(out: string, { calibration, adapter }: Pick<Manifest, 'calibration' | 'adapter'>, { merge = true, calibrate, components }: Pick<TrainJob, 'merge' | 'calibrate' | 'components'>): void {
   const differs: string[] = [];
   if (adapter !== null && adapter.merged !== merge) differs.push(`its adapter is ${merge ? 'kept apart' : 'part of the weights'}`);
-  if (calibrate !== undefined && calibrate !== (calibration?.kind ?? 'none')) differs.push(`--calibrate was ${calibration?.kind ?? 'none'} and is ${calibrate}`);
-  if (components !== undefined && components !== (calibration?.components ?? 0)) differs.push(`--components was ${calibration?.components ?? 0} and is ${components}`);
+  if (calibrate !== undefined && calibrate !== (calibration?.kind ?? 'none')) differs.push(difference('--calibrate', calibration?.kind ?? null, calibrate));
+  if (components !== undefined && components !== (calibration?.components ?? 0)) differs.push(difference('--components', calibration?.components ?? 0, components));
   if (differs.length === 0) return;
   throw errors.otherRun(`The training in ${out} is finished already, as another checkpoint: ${differs.join('; ')}. Name another folder, or begin again by --force.`);
 }
@@ -45,7 +45,7 @@ export function checkSameCheckpoint(out: string, { calibration, adapter }: Pick<
 function differencesOf(was: KnownRun, asked: AskedRun): string[] {
   const differs: string[] = [];
   const compare = (what: string, before: unknown, now: unknown): void => {
-    if (before !== undefined && now !== undefined && JSON.stringify(before) !== JSON.stringify(now)) differs.push(`${what} was ${shown(before, what)} and is ${shown(now, what)}`);
+    if (before !== undefined && now !== undefined && JSON.stringify(before) !== JSON.stringify(now)) differs.push(difference(what, before, now));
   };
   compare('the model', was.model.fingerprint, asked.model.fingerprint);
   compare('--adapter', was.adapter, asked.adapter);
@@ -72,8 +72,13 @@ function differencesOf(was: KnownRun, asked: AskedRun): string[] {
 /** What a setting means that is not set. */
 const unset: Readonly<Record<string, string>> = { [optionOf('hardNegatives')]: 'all', [optionOf('modelNegativesAfter')]: 'never' };
 
+/** What differs, as a sentence goes on. */
+export function difference(what: string, before: unknown, now: unknown): string {
+  return `${what} was ${shown(before, what)} and is ${shown(now, what)}`;
+}
+
 /** Fingerprints are shown by their first digits. */
-export function shown(value: unknown, what: string): string {
+function shown(value: unknown, what: string): string {
   if (typeof value === 'string') return /^[0-9a-f]{64}$/.test(value) ? value.slice(0, 12) : JSON.stringify(value);
   if (value === null) return unset[what] ?? 'none';
   return Array.isArray(value) ? value.join(',') : String(value);

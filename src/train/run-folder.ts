@@ -149,7 +149,7 @@ export class RunFolder {
 }
 
 /** Folders and files of a run that are not the checkpoint's. */
-export const trainingFolder = 'training';
+export const trainingFolder = dirname(trainingDescription);
 export const metricsFile = 'metrics.jsonl';
 /** A line for each row of the data that is left out. */
 export const rejectedFile = 'rejected.jsonl';

@@ -10,7 +10,7 @@ import { parseJson } from '../models/json.ts';
 import { openModel, type OpenedModel } from '../models/open.ts';
 import { ProgressQueue } from '../prune/progress-queue.ts';
 import { depthName, layersToKeep } from '../prune/prune.ts';
-import { shown } from './compare-runs.ts';
+import { difference } from './compare-runs.ts';
 import { openEvaluation } from './evaluation.ts';
 import type { TrainDepth, TrainedCheckpoint, TrainJob, TrainProgress } from './job.ts';
 import { runTrainJob, type TrainContext } from './run.ts';
@@ -131,7 +131,7 @@ async function askedOf({ data: locations, settings = {}, instruction, adapter, e
 function checkSameSweep(out: string, was: Readonly<Record<string, unknown>>, asked: Readonly<Record<string, unknown>>): void {
   const differs = [...new Set([...Object.keys(was), ...Object.keys(asked)])].filter((what) => JSON.stringify(was[what] ?? null) !== JSON.stringify(asked[what] ?? null));
   if (differs.length === 0) return;
-  const sentences = differs.map((what) => `${what} was ${shown(was[what] ?? null, what)} and is ${shown(asked[what] ?? null, what)}`);
+  const sentences = differs.map((what) => difference(what, was[what] ?? null, asked[what] ?? null));
   throw errors.otherRun(`The sweep in ${out} is another one: ${sentences.join('; ')}. Ask for it as it was begun, or name another folder.`);
 }
 

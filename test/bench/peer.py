@@ -6,12 +6,11 @@ each layer's output (or the last one's) is normed and pooled with the given weig
 {"name"} or {"seconds", "first"}, the last layer's vector of the bucket's first text.
 """
 
-import json
-import sys
 import time
 
 import torch
 import transformers
+from serve import serve
 from transformers import AutoModel
 
 
@@ -47,18 +46,4 @@ class Peer:
         return {"seconds": time.perf_counter() - start, "first": embeddings[-1, 0].tolist()}
 
 
-def main() -> None:
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    peer: Peer | None = None
-    for line in sys.stdin:
-        request = json.loads(line)
-        if "load" in request:
-            peer = Peer(**request)
-            answer = {"name": f"PyTorch {torch.__version__}, transformers {transformers.__version__}"}
-        else:
-            answer = peer.run(**request)
-        print(json.dumps(answer), flush=True)
-
-
-main()
+serve(f"PyTorch {torch.__version__}, transformers {transformers.__version__}", Peer, Peer.run)

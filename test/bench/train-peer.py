@@ -7,15 +7,13 @@ buckets padded on the right, pooled with the given weights, the rows of queries 
 and what is added to the scores. The answer is a line too: {"name"} or {"seconds", "loss"}.
 """
 
-import json
-import sys
 import time
 import warnings
 
 import peft
 import torch
-import transformers
 from peft import PeftModel
+from serve import serve
 from transformers import AutoModel
 
 
@@ -51,19 +49,5 @@ class Peer:
         return {"seconds": time.perf_counter() - start, "loss": loss.item()}
 
 
-def main() -> None:
-    warnings.simplefilter("ignore", FutureWarning)
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    peer = None
-    for line in sys.stdin:
-        request = json.loads(line)
-        if "load" in request:
-            peer = Peer(**request)
-            answer = {"name": f"PyTorch {torch.__version__}, PEFT {peft.__version__}"}
-        else:
-            answer = peer.step(**request)
-        print(json.dumps(answer), flush=True)
-
-
-main()
+warnings.simplefilter("ignore", FutureWarning)
+serve(f"PyTorch {torch.__version__}, PEFT {peft.__version__}", Peer, Peer.step)
