@@ -5,7 +5,7 @@ import path from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 
 /** Rules of the `.gitignore` files from the repository's root down to one folder, the deepest first. */
-export type IgnoreRules = ReadonlyArray<{ readonly folder: string; readonly rules: Ignore }>;
+export type IgnoreRules = ReadonlyArray<{ readonly folder: string; readonly rules: RulesOfFile }>;
 
 /**
  * The rules between the repository's root, where there is one, and the folder's parent, with those that git keeps beside
@@ -24,24 +24,50 @@ export async function rulesAbove(folder: string): Promise<IgnoreRules> {
   return rules;
 }
 
-/** The rules in force inside of a folder. */
-export function withRulesOf(folder: string, above: IgnoreRules): Promise<IgnoreRules> {
-  return withRules(path.join(folder, '.gitignore'), folder, above);
+/** The rules in force inside of a folder, by its file of this name. */
+export function withRulesOf(folder: string, above: IgnoreRules, name = '.gitignore'): Promise<IgnoreRules> {
+  return withRules(path.join(folder, name), folder, above);
 }
 
-/** The deepest file that says anything about a path decides, as in git; a folder's path ends with a separator. */
+/** Whether a path is ignored; a folder's path ends with a separator. */
 export function isIgnored(file: string, rules: IgnoreRules): boolean {
+  return verdictOn(file, rules) === 'ignored';
+}
+
+/** What the deepest file that says anything about a path says, as in git; a folder's path ends with a separator. */
+export function verdictOn(file: string, rules: IgnoreRules): 'ignored' | 'kept' | undefined {
   for (const { folder, rules: own } of rules) {
     const relative = path.relative(folder, file).split(path.sep).join('/') + (file.endsWith(path.sep) ? '/' : '');
     const { ignored, unignored } = own.test(relative);
-    if (ignored || unignored) return ignored;
+    if (ignored || unignored) return ignored ? 'ignored' : 'kept';
   }
-  return false;
+  return undefined;
+}
+
+/** `ignore` remembers every path that it is asked about: it is made anew before that fills the memory. */
+class RulesOfFile {
+  static readonly #mostRemembered = 10_000;
+  readonly #text: string;
+  #rules: Ignore;
+  #remembered = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#rules = ignore().add(text);
+  }
+
+  test(relative: string): { readonly ignored: boolean; readonly unignored: boolean } {
+    if (this.#remembered++ === RulesOfFile.#mostRemembered) {
+      this.#rules = ignore().add(this.#text);
+      this.#remembered = 0;
+    }
+    return this.#rules.test(relative);
+  }
 }
 
 async function withRules(file: string, folder: string, above: IgnoreRules): Promise<IgnoreRules> {
   const text = await textOf(file);
-  return text.trim() === '' ? above : [{ folder, rules: ignore().add(text) }, ...above];
+  return text.trim() === '' ? above : [{ folder, rules: new RulesOfFile(text) }, ...above];
 }
 
 /** Where git keeps what it knows of a repository: of a worktree, that is with the repository that it belongs to. */

@@ -27,8 +27,12 @@ export type Found = { readonly file: WorkspaceFile } | { readonly excluded: Excl
 
 /** What is indexed beside what the rules say. Globs are picomatch's, from the workspace's root. */
 export interface FileRules {
-  /** Only files that one of these matches; all where empty. They do not bring back what secrets or size leave out. */
+  /**
+   * Only files that one of these matches; all where empty. What one names letter by letter (`dist/**` names `dist`) is
+   * indexed though git ignores it, or it is vendored or built. They do not bring back what secrets or size leave out.
+   */
   readonly include: readonly string[];
+  /** What one of these matches is left out, a folder with all that is in it. */
   readonly exclude: readonly string[];
   /** `false` indexes what git ignores too. */
   readonly gitignore: boolean;
