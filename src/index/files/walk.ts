@@ -5,12 +5,22 @@ import { reason as failureOf } from '../../files.ts';
 import { type IgnoreRules, isIgnored, rulesAbove, verdictOn, withRulesOf } from '../../data/ignore-rules.ts';
 import { compileGlobs, type Globs } from './globs.ts';
 import { knownLanguageOf, languageOf } from './language.ts';
+import { Parts } from './parts.ts';
 import { reasonOf, reasons } from './reasons.ts';
 import { contentsReason, fileReason, folderReason, isSecretName, OWN_IGNORE_FILE } from './rules.ts';
 import type { Excluded, FileRules, Found, Reason } from './types.ts';
 
 /** Files of one folder that are looked at together. */
 const BATCH = 64;
+
+export interface WalkOptions {
+  /**
+   * Files, and folders with all that is in them, from the root with `/`: of all else nothing is said, and no folder is read
+   * but those on the way. The whole workspace where left out.
+   */
+  readonly only?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
  * All that is below a folder, in a fixed order: by name, a folder's files before its folders. What is left out is said
@@ -23,13 +33,14 @@ const BATCH = 64;
  *
  * @throws CANCELLED; NOT_FOUND where the root is no folder that can be read; USAGE for a glob that is malformed
  */
-export async function* walkWorkspace(root: string, rules: FileRules, { signal }: { signal?: AbortSignal | undefined } = {}): AsyncGenerator<Found> {
+export async function* walkWorkspace(root: string, rules: FileRules, { only = [''], signal }: WalkOptions = {}): AsyncGenerator<Found> {
   const globs = compileGlobs(rules);
+  const parts = new Parts(only);
   const top = path.resolve(root);
-  const walk: Walk = { rules, globs, real: await realFolder(top) };
+  const walk: Walk = { rules, globs, parts, real: await realFolder(top) };
   const git = rules.gitignore ? await rulesOutside(top) : [];
   // A stack in place of a recursion: a file that is deep down passes through no generator but this.
-  const stack: Array<Folder | Excluded> = [{ path: '', absolute: top, git, own: [], isKept: true }];
+  const stack: Array<Folder | Excluded> = [{ path: '', absolute: top, git, own: [], isKept: true, isWhole: parts.has('') }];
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     throwIfCancelled(signal);
     if ('reason' in next) {
@@ -55,6 +66,7 @@ export async function* walkWorkspace(root: string, rules: FileRules, { signal }:
 interface Walk {
   readonly rules: FileRules;
   readonly globs: Globs;
+  readonly parts: Parts;
   /** The root without links on the way to it. */
   readonly real: string;
 }
@@ -68,6 +80,8 @@ interface Folder {
   readonly own: IgnoreRules;
   /** Whether it is wanted whatever it turns out to hold. */
   readonly isKept: boolean;
+  /** Whether all that is in it is walked, and not only what is on the way to a part. */
+  readonly isWhole: boolean;
 }
 
 interface Entry {
@@ -75,9 +89,11 @@ interface Entry {
   readonly kind: 'file' | 'folder' | 'link' | 'special' | 'badName';
 }
 
-/** A folder that is being walked, with what is in it. */
+/** A folder that is being walked. */
 interface Inside extends Folder {
+  /** What of it is walked. */
   readonly entries: readonly Entry[];
+  /** All that is in it. */
   readonly names: ReadonlySet<string>;
 }
 
@@ -98,7 +114,7 @@ async function rulesOutside(top: string): Promise<IgnoreRules> {
   return isTopIgnored ? [] : above;
 }
 
-async function enter(folder: Folder, { rules, real }: Walk): Promise<Inside | Excluded> {
+async function enter(folder: Folder, { rules, parts, real }: Walk): Promise<Inside | Excluded> {
   const excluded = (reason: Reason): Excluded => ({ path: folder.path, isFolder: true, reason });
   let entries: readonly Entry[];
   try {
@@ -115,7 +131,11 @@ async function enter(folder: Folder, { rules, real }: Walk): Promise<Inside | Ex
   const has = (name: string): boolean => names.has(name) && entries.some((entry) => entry.name === name && entry.kind === 'file');
   const git = rules.gitignore && has('.gitignore') ? await withRulesOf(folder.absolute, folder.git) : folder.git;
   const own = has(OWN_IGNORE_FILE) ? await withRulesOf(folder.absolute, folder.own, OWN_IGNORE_FILE) : folder.own;
-  return { ...folder, git, own, entries, names };
+  const isWalked = ({ name, kind }: Entry): boolean => {
+    const inner = pathOf(name, folder);
+    return folder.isWhole || parts.has(inner) || (kind === 'folder' && parts.isAbove(inner));
+  };
+  return { ...folder, git, own, entries: entries.filter(isWalked), names };
 }
 
 async function entriesOf(folder: string): Promise<readonly Entry[]> {
@@ -180,7 +200,7 @@ function nameReason(name: string, folder: Inside, { globs }: Walk): Reason | und
 }
 
 /** A folder to walk, or why it is not walked. */
-function childOf({ name, kind }: Entry, folder: Inside, { globs }: Walk): Folder | Excluded {
+function childOf({ name, kind }: Entry, folder: Inside, { globs, parts }: Walk): Folder | Excluded {
   const inner = pathOf(name, folder);
   const excluded = (reason: Reason): Excluded => ({ path: inner, isFolder: true, reason });
   if (kind === 'badName') return excluded(reasons.badName);
@@ -196,7 +216,7 @@ function childOf({ name, kind }: Entry, folder: Inside, { globs }: Walk): Folder
   const reason = unlessKept(isKept, folderReason(name, folder.names));
   if (reason !== undefined) return excluded(reason);
   // The rules that ignore a folder ignore all that is in it, too: inside of one that is kept they are at an end.
-  return { path: inner, absolute, git: isOfGit ? [] : folder.git, own: folder.own, isKept };
+  return { path: inner, absolute, git: isOfGit ? [] : folder.git, own: folder.own, isKept, isWhole: folder.isWhole || parts.has(inner) };
 }
 
 /** What a version control system keeps is not brought back: its settings hold passwords, and its objects are no text. */

@@ -189,6 +189,33 @@ describe('globs', () => {
   });
 });
 
+describe('parts of a workspace', () => {
+  const files = { '.gitignore': '*.log\n', 'a.ts': '1', 'src/.gitignore': 'c.ts\n', 'src/a.ts': '1', 'src/b.ts': '1', 'src/c.ts': '1', 'src/deep/d.ts': '1', 'src/deep/e.log': '1', 'src/deeper/f.ts': '1', 'vendor/x/y.go': '1' };
+  const partsOf = async (...only: string[]): Promise<unknown> => collected(await allOf(walkWorkspace(await workspaceOf(files), defaults, { only })));
+
+  test('are walked by the rules of the whole, and of all else nothing is said', async () => {
+    expect(await partsOf('src/b.ts', 'src/deep', 'src/c.ts', 'gone.ts', 'gone/too.ts')).toEqual({
+      files: ['src/b.ts', 'src/deep/d.ts'],
+      excluded: { 'src/c.ts': 'ignored by git', 'src/deep/e.log': 'ignored by git' },
+    });
+  });
+
+  test('are left out with the folder that they are in', async () => {
+    expect(await partsOf('vendor/x/y.go')).toEqual({ files: [], excluded: { 'vendor/': 'vendored' } });
+  });
+
+  test('may be none, or the whole', async () => {
+    expect(await partsOf()).toEqual({ files: [], excluded: {} });
+    expect(await partsOf('')).toEqual(await walked(await workspaceOf(files)));
+  });
+
+  test('are not followed where a folder on the way became a link', async () => {
+    const root = await workspaceOf({ 'real/a.ts': '1' });
+    await symlink('real', path.join(root, 'link'));
+    expect(collected(await allOf(walkWorkspace(root, defaults, { only: ['link/a.ts', 'real/a.ts/b.ts'] })))).toEqual({ files: [], excluded: {} });
+  });
+});
+
 describe('what is no file or no folder', () => {
   test('links are not followed, whether or not they end in a loop or outside', async () => {
     const root = await workspaceOf({ 'src/a.ts': '1' });
