@@ -1,6 +1,7 @@
 import type { Interval } from '../eval/bootstrap.ts';
 import { mainScore, type Average, type Scoreboard, type Standing } from '../eval/scoreboard.ts';
 import type { Differences, Variant } from '../eval/system.ts';
+import type { WorkspaceEvaluation } from '../eval/workspace.ts';
 import { mainMetrics } from '../eval/tasks/kinds.ts';
 import { table } from './output.ts';
 
@@ -40,6 +41,18 @@ export function describeBoards(boards: readonly Scoreboard[], means: readonly Av
   const ends = [...boards.map(describeData), ...models.map(({ name, layers, fingerprint }) => `model ${name}, ${layers} of its layers, fingerprint ${fingerprint}\n`)];
   const sentences = boards.flatMap((board) => [...differences(board, boards.length > 1), ...board.notes]).map((sentence) => `${sentence}\n`);
   return [...parts, sentences.join(''), `${legend(boards)}${ends.join('')}`].filter((part) => part !== '').join('\n');
+}
+
+/** The searches of a workspace for a person. */
+export function describeWorkspace({ queries, files, chunks, systems }: WorkspaceEvaluation): string {
+  const rows = systems.map(({ model, mode, metrics: m, overWords }) => [
+    model === undefined ? 'words alone' : `${model}, ${mode}`,
+    ...(['mrrAt10', 'ndcgAt10', 'recallAt1', 'recallAt10', 'recallAt100'] as const).map((metric) => share(m[metric])),
+    overWords === undefined ? '' : interval(overWords.mrrAt10),
+    overWords === undefined ? '' : interval(overWords.ndcgAt10),
+  ]);
+  const head = ['', 'MRR@10', 'nDCG@10', 'recall@1', '@10', '@100', 'MRR@10 over words (95 %)', 'nDCG@10 over words (95 %)'];
+  return `${table([head, ...rows])}\n${queries} queries over ${chunks} chunks of ${files} files\n`;
 }
 
 function rankings({ standings }: Scoreboard): string {

@@ -9,9 +9,12 @@ import { embedCommand } from './commands/embed.ts';
 import { engineCommand } from './commands/engine.ts';
 import { evalCommand } from './commands/eval.ts';
 import { exportCommand } from './commands/export.ts';
+import { indexCommand } from './commands/index.ts';
+import { mcpCommand } from './commands/mcp.ts';
 import { mineCommand } from './commands/mine.ts';
 import { profileCommand } from './commands/profile.ts';
 import { pruneCommand } from './commands/prune.ts';
+import { searchCommand } from './commands/search.ts';
 import { sweepCommand } from './commands/sweep.ts';
 import { trainCommand } from './commands/train.ts';
 
@@ -33,7 +36,7 @@ process.stderr.on('error', () => undefined);
 process.on('uncaughtException', (error) => process.exit(report(error)));
 
 const program = asOurs(new Command('l3prune').description('Turns a decoder LLM into a small text encoder on this machine.').version(createdBy));
-for (const command of [demoCommand, profileCommand, pruneCommand, embedCommand, mineCommand, evalCommand, trainCommand, sweepCommand, exportCommand, engineCommand])
+for (const command of [demoCommand, profileCommand, pruneCommand, embedCommand, mineCommand, evalCommand, trainCommand, sweepCommand, exportCommand, indexCommand, searchCommand, mcpCommand, engineCommand])
   program.addCommand(asOurs(command(interrupt.signal), 'l3prune '));
 
 try {

@@ -6,8 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { Language, Parser } from 'web-tree-sitter';
 import { errors } from '../errors.ts';
 
-/** The grammars that are loaded, by the name of their file. C is read by the grammar of C++, which finds as much in it. */
-export const grammars = ['typescript', 'tsx', 'javascript', 'python', 'go', 'rust', 'java', 'cpp', 'c-sharp', 'ruby', 'php'] as const;
+/**
+ * The grammars that are loaded, by the name of their file. C is read by the grammar of C++, which finds as much in it. The
+ * last four are those of languages that an index cuts and nothing is mined from.
+ */
+export const grammars = ['typescript', 'tsx', 'javascript', 'python', 'go', 'rust', 'java', 'cpp', 'c-sharp', 'ruby', 'php', 'bash', 'css', 'ini', 'powershell'] as const;
 export type Grammar = (typeof grammars)[number];
 
 /** The languages that a reader of ours would name. */

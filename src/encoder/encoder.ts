@@ -2,19 +2,22 @@ import { setImmediate } from 'node:timers/promises';
 import type { Engine, Executable, Program } from '../engine/engine.ts';
 import { errors, throwIfCancelled } from '../errors.ts';
 import { findPrefix } from '../models/config.ts';
-import type { TensorData } from '../engine/ops.ts';
+import type { Ops, TensorData } from '../engine/ops.ts';
 import type { Checkpoint, DecoderConfig, LoraParameters } from '../models/types.ts';
 import { loraAdapt, loraFeeds, loraInputs, loraModules, parameterNames, type LoraModule } from './lora.ts';
 import { planRuns, type Run } from './batching.ts';
 import { prepareText, type EncoderInput, type EncoderText } from './prompt.ts';
 import type { EncoderSettings } from './settings.ts';
 import { pooledLayers, textFeeds, textInputs } from './texts.ts';
+import type { Adapt } from './transformer.ts';
 
 export interface EncoderOptions extends EncoderSettings {
   /** How many layers of the checkpoint to use, from the first; all when undefined. */
   readonly layers?: number | undefined;
   /** What a text yields: the output of the last of them, or of every one. */
   readonly output: 'last' | 'every';
+  /** What activations and weights are multiplied in: see `Ops.roundedLinear`. float32 where left out. */
+  readonly precision?: 'float32' | 'int8' | undefined;
 }
 
 /** What one run yields. */
@@ -83,25 +86,37 @@ export class Encoder {
   /**
    * Encodes texts in runs of similar length, longest first, yielding each as it is done; the event loop turns between
    * them. A text's vector does not depend on its neighbours. Errors: CANCELLED, ENGINE, NOT_FINITE.
+   *
+   * @param mostTokens asked before each run, which then holds no more than that, or a single text
    */
-  async *runs(texts: readonly EncoderText[], signal?: AbortSignal): AsyncGenerator<EncodedRun, void> {
+  async *runs(texts: readonly EncoderText[], signal?: AbortSignal, mostTokens?: () => number): AsyncGenerator<EncodedRun, void> {
     const plan = planRuns(
       texts.map((text) => text.ids.length),
       this.#runBudget,
     );
-    for (const run of plan) {
-      await setImmediate();
-      throwIfCancelled(signal);
-      const batch = run.map((place) => texts[place]!);
-      const { embeddings } = await this.#executable.run({ ...textFeeds(this.checkpoint.config, this.options, [batch]), ...this.#adapter });
-      this.#checkFinite(embeddings.data, batch.length);
-      yield {
-        texts: run,
-        embeddings: embeddings.data,
-        tokens: batch.reduce((sum, text) => sum + text.ids.length, 0),
-        computed: batch.length * batch[0]!.ids.length,
-      };
+    for (const planned of plan) {
+      for (let start = 0; start < planned.length; ) {
+        await setImmediate();
+        throwIfCancelled(signal);
+        const longest = texts[planned[start]!]!.ids.length;
+        const most = mostTokens === undefined ? planned.length : Math.max(1, Math.floor(mostTokens() / longest));
+        const run = planned.slice(start, start + most);
+        start += run.length;
+        yield await this.#run(run, texts);
+      }
     }
+  }
+
+  async #run(run: Run, texts: readonly EncoderText[]): Promise<EncodedRun> {
+    const batch = run.map((place) => texts[place]!);
+    const { embeddings } = await this.#executable.run({ ...textFeeds(this.checkpoint.config, this.options, [batch]), ...this.#adapter });
+    this.#checkFinite(embeddings.data, batch.length);
+    return {
+      texts: run,
+      embeddings: embeddings.data,
+      tokens: batch.reduce((sum, text) => sum + text.ids.length, 0),
+      computed: batch.length * batch[0]!.ids.length,
+    };
   }
 
   /** Encodes texts and gathers their vectors, [outputs, texts, hiddenSize] row-major, in the order of `texts`. */
@@ -137,16 +152,17 @@ export class Encoder {
 }
 
 /** The encoder as a program: only vectors leave it, and an adapter is an input. */
-function program(checkpoint: Checkpoint, layers: number, { attention, output }: EncoderOptions): Program<string, 'embeddings'> {
+function program(checkpoint: Checkpoint, layers: number, { attention, output, precision }: EncoderOptions): Program<string, 'embeddings'> {
   const { adapter, config } = checkpoint;
   const prefix = findPrefix(checkpoint.tensors);
   const modules = adapterModules(checkpoint, layers);
   return {
     inputs: { ...textInputs(config, attention), ...(adapter && loraInputs(modules, adapter.lora.rank)) },
     weights: checkpoint.quantized ?? checkpoint.tensors,
-    build: (ops, inputs, weight) => {
-      const named = (name: string) => weight(prefix + name);
-      const adapt = adapter && loraAdapt(ops, modules, adapter.lora, (name) => inputs[name]!);
+    build: <T>(ops: Ops<T>, inputs: Readonly<Record<string, T>>, weight: (name: string) => T) => {
+      const named = (name: string): T => weight(prefix + name);
+      const frozen = precision === 'int8' ? (x: T, matrix: T): T => ops.roundedLinear(x, matrix) : undefined;
+      const adapt: Adapt<T> | undefined = adapter ? loraAdapt(ops, modules, adapter.lora, (name) => inputs[name]!, { frozen }) : frozen && ((_, x, matrix) => frozen(x, matrix));
       const pooled = pooledLayers(ops, config, inputs, named, { layers, output, adapt }).map((layer) => ops.transpose(layer, [1, 0, 2]));
       return { embeddings: ops.concat(pooled, 0) }; // [L,B,D]
     },

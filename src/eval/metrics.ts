@@ -21,17 +21,38 @@ export type QueryMetrics = Omit<Metrics, 'queries'>;
  * @param relevant the documents that answer the query, at least one, each with its grade, a whole number from 1
  */
 export function queryMetrics<Id>(ranking: readonly Id[], relevant: ReadonlyMap<Id, number>): QueryMetrics {
-  const hits = ranking.slice(0, 100).flatMap((id, i) => (relevant.has(id) ? [{ rank: i + 1, grade: relevant.get(id)! }] : []));
-  const within = (cutoff: number): typeof hits => hits.filter(({ rank }) => rank <= cutoff);
-  const gain = (ranked: typeof hits): number => ranked.reduce((sum, { rank, grade }) => sum + grade / Math.log2(rank + 1), 0);
-  const grades = [...relevant.values()].sort((a, b) => b - a);
-  const ideal = grades.slice(0, 10).map((grade, i) => ({ rank: i + 1, grade }));
+  const hits = ranking.slice(0, depth).flatMap((id, i) => (relevant.has(id) ? [{ rank: i + 1, grade: relevant.get(id)! }] : []));
+  return metricsOfHits(hits, [...relevant.values()]);
+}
+
+/** Ranks below count for nothing. */
+const depth = 100;
+
+/** A relevant document, or part of one, at the rank where it is first found. */
+export interface Hit {
+  readonly rank: number;
+  readonly grade: number;
+}
+
+/**
+ * The same from what was found where; several may be found at one rank.
+ *
+ * @param hits by rank, within the first 100
+ * @param grades of all that is relevant, at least one
+ */
+export function metricsOfHits(hits: readonly Hit[], grades: readonly number[]): QueryMetrics {
+  const within = (cutoff: number): readonly Hit[] => hits.filter(({ rank }) => rank <= cutoff);
+  const gain = (ranked: readonly Hit[]): number => ranked.reduce((sum, { rank, grade }) => sum + grade / Math.log2(rank + 1), 0);
+  const ideal = grades
+    .toSorted((a, b) => b - a)
+    .slice(0, 10)
+    .map((grade, i) => ({ rank: i + 1, grade }));
   return {
     mrrAt10: within(10).length > 0 ? 1 / hits[0]!.rank : 0,
     ndcgAt10: gain(within(10)) / gain(ideal),
-    recallAt1: within(1).length / relevant.size,
-    recallAt10: within(10).length / relevant.size,
-    recallAt100: hits.length / relevant.size,
+    recallAt1: within(1).length / grades.length,
+    recallAt10: within(10).length / grades.length,
+    recallAt100: within(depth).length / grades.length,
   };
 }
 

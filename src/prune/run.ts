@@ -1,4 +1,5 @@
 import { basename, join } from 'node:path';
+import { announcingSteps, computingFolder } from '../announce.ts';
 import { mine } from '../data/mine.ts';
 import { minedTriplets } from '../data/mine/triplet.ts';
 import type { TripletSet } from '../data/triplet.ts';
@@ -28,7 +29,11 @@ export interface PruneJobContext {
  *
  * Errors: those of `openModelFor`, `profile` and `pruneCheckpoint`.
  */
-export async function* runPruneJob(job: PruneJob, { home, signal, threads, engine: choice }: PruneJobContext): AsyncGenerator<JobProgress, PruneJobResult> {
+export function runPruneJob(job: PruneJob, context: PruneJobContext): AsyncGenerator<JobProgress, PruneJobResult> {
+  return announcingSteps(computingFolder(context.home), pruneJob(job, context));
+}
+
+async function* pruneJob(job: PruneJob, { home, signal, threads, engine: choice }: PruneJobContext): AsyncGenerator<JobProgress, PruneJobResult> {
   if (job.depths.length === 0) throw errors.usage('Say how deep to cut: small, large, a count of layers or a percentage.');
   const model = new ProgressQueue<JobProgress, Awaited<ReturnType<typeof openModelFor>>>((push) =>
     openModelFor(job.model, { home, signal, threads, engine: choice, onProgress: (progress) => push(modelProgress(progress)) }),

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { announcingSteps, computingFolder } from '../announce.ts';
 import { withAdapter } from '../encoder/adapted.ts';
 import type { Calibration } from '../encoder/calibration.ts';
 import { prepareText } from '../encoder/prompt.ts';
@@ -67,7 +68,11 @@ const calibrationRows = 1024;
  * Errors: USAGE, EXISTS, BUSY, OTHER_RUN, TOO_LARGE, those of opening model and data, of `profile`, `trainRun` and
  * `writeTrained`.
  */
-export async function* runTrainJob(job: TrainJob, context: TrainContext): AsyncGenerator<TrainProgress, TrainResult> {
+export function runTrainJob(job: TrainJob, context: TrainContext): AsyncGenerator<TrainProgress, TrainResult> {
+  return announcingSteps(computingFolder(context.home), trainJob(job, context));
+}
+
+async function* trainJob(job: TrainJob, context: TrainContext): AsyncGenerator<TrainProgress, TrainResult> {
   checkJob(job);
   const calibration = calibrationRequest(job, true);
   const targets = targetsOf(job);

@@ -50,6 +50,11 @@ export class WorkerServer {
     this.connection.onRequest(type, (() => this.settle(handler)) as RequestHandler0<R, JobError>);
   }
 
+  /** The same for a request with parameters. */
+  onCall<P, R>(type: RequestType<P, R, JobError>, handler: (params: P) => Promise<R>): void {
+    this.connection.onRequest(type, ((params: P) => this.settle(() => handler(params))) as RequestHandler<P, R, JobError>);
+  }
+
   /**
    * Answers a request in its turn among the other jobs. `job` yields its progress, which goes out under the request's
    * token, and returns the result. Between two yields the process hears whether it was cancelled.

@@ -1,7 +1,7 @@
 /**
  * What issues ask of speed and memory, measured and printed as ratios of one run; nothing is asserted.
  *
- *   npm run bench -- [profile] [encode] [matmul] [padding] [memory] [start] [engines] [train] [train-memory] [--model M] [--data FILE] [--rounds 3] [--threads 2]
+ *   npm run bench -- [profile] [encode] [matmul] [padding] [memory] [start] [engines] [train] [train-memory] [scan] [--model M] [--data FILE] [--rounds 3] [--threads 2]
  *
  * All of them without names. Triplets come from `--data`, or are mined from this repository. The comparison with PyTorch
  * needs torch and transformers, and peft for training, in the interpreter that PYTHON names (python3 where it names
@@ -19,6 +19,7 @@ import { matmulShare } from './matmul-share.ts';
 import { padding } from './padding.ts';
 import { firstEmbedding, profileMemory } from './process.ts';
 import { table, type Measure } from './report.ts';
+import { scan } from './scan.ts';
 import { loadTriplets, type Setup } from './setup.ts';
 import { encodeThroughput, profileThroughput } from './throughput.ts';
 import { trainingMemory } from './train-memory.ts';
@@ -34,6 +35,7 @@ const benches: Readonly<Record<string, (setup: Setup) => Promise<Measure | Measu
   engines,
   train: trainingThroughput,
   'train-memory': trainingMemory,
+  scan,
 };
 /** 16 batches of 64 for the padding; the others take the first of them. */
 const mostTriplets = 1024;

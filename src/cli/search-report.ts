@@ -1,0 +1,24 @@
+import { styleText } from 'node:util';
+import type { SearchAnswer, SearchHit } from '../index/search/search.ts';
+import { printable } from './index-report.ts';
+
+/** An answer for a person: path:line, symbol, and lines of the code, each hit apart. */
+export function describeAnswer({ hits, index, notes }: SearchAnswer, { isColoured }: { readonly isColoured: boolean }): string {
+  const style = (format: Parameters<typeof styleText>[0], text: string): string => (isColoured ? styleText(format, text, { validateStream: false }) : text);
+  const found = hits.map((hit) => describeHit(hit, style));
+  const none = hits.length === 0 ? ['Nothing was found.\n'] : [];
+  const footer = [...notes, `${index.files} files, ${index.chunks} chunks${index.encoder === undefined ? '' : `, encoder ${index.encoder}`}.`];
+  return [...found, ...none, `${footer.map((sentence) => style('dim', printable(sentence))).join('\n')}\n`].join('\n');
+}
+
+function describeHit({ path, startLine, symbol, snippet, isChanged }: SearchHit, style: (format: Parameters<typeof styleText>[0], text: string) => string): string {
+  const changed = isChanged ? style('yellow', ' (changed since it was indexed)') : '';
+  const head = `${style('cyan', `${printable(path)}:${startLine}`)}${symbol === '' ? '' : `  ${style('bold', printable(symbol))}`}${changed}`;
+  const width = String(snippet.startLine + snippet.lines.length).length;
+  const lines = snippet.lines.map((text, i) => {
+    const line = snippet.startLine + i;
+    const shown = printable(text.replaceAll('\t', '    '));
+    return `  ${style('dim', String(line).padStart(width))}  ${snippet.matchedLines.includes(line) ? shown : style('dim', shown)}\n`;
+  });
+  return `${head}\n${lines.join('')}`;
+}

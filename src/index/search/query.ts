@@ -1,0 +1,25 @@
+import { codeWords } from '../../text/words.ts';
+
+/** A query may be a whole file: so much of it is read. */
+const mostCharacters = 100_000;
+/** More words find nothing that these do not, and cost time each. */
+const mostWords = 48;
+
+/** What is sought. */
+export interface ParsedQuery {
+  /** What is encoded; "" where there is nothing in it. */
+  readonly text: string;
+  /** Different words as `codeWords` splits them, in their order. */
+  readonly words: readonly string[];
+  /** The last word may not be written to its end. */
+  readonly isUnfinished: boolean;
+}
+
+/** Takes a query apart, whatever a person or a program hands over. */
+export function parseQuery(query: string): ParsedQuery {
+  const text = query.slice(0, mostCharacters).toWellFormed().replaceAll('\0', ' ').trim();
+  const all = codeWords(text);
+  const words = [...new Set(all)].slice(0, mostWords);
+  const isUnfinished = words.length > 0 && words.at(-1) === all.at(-1) && /[\p{L}\p{N}]$/u.test(text);
+  return { text, words, isUnfinished };
+}

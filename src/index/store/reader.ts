@@ -1,0 +1,218 @@
+import { statSync } from 'node:fs';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { openForReading, translated } from './database.ts';
+import { activeEncoder, targetEncoder } from './encoders.ts';
+import { toChunk, toFile } from './rows.ts';
+import type { StoreCounts, StoredChunk, StoredEncoder, StoredFile } from './types.ts';
+
+/** How much a word counts by where it stands. */
+export interface FieldWeights {
+  readonly path: number;
+  readonly symbol: number;
+  readonly body: number;
+}
+
+/** A chunk of a ranking; a higher score is better. */
+export interface RankedChunk {
+  readonly id: number;
+  readonly score: number;
+}
+
+/** A vector as it is stored. */
+export interface VectorRow {
+  readonly id: number;
+  readonly textHash: Uint8Array;
+  readonly vector: Uint8Array;
+}
+
+/** A chunk as far as a scan needs it. */
+export interface ChunkRow {
+  readonly id: number;
+  readonly fileId: number;
+  readonly kind: number;
+  readonly vectorId: number;
+}
+
+/**
+ * The index of a workspace for a process that answers queries, while another may write it. Each method sees what has been
+ * committed by then.
+ *
+ * Errors of every method: BAD_INDEX, BUSY, WRITE_FAILED (the disk refuses to read).
+ */
+export class IndexReader {
+  readonly file: string;
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  private constructor(file: string, database: DatabaseSync) {
+    this.file = file;
+    this.#database = database;
+  }
+
+  /** @throws NOT_FOUND (no index yet), BAD_INDEX, UNSUPPORTED, BUSY */
+  static open(file: string): IndexReader {
+    return new IndexReader(file, openForReading(file));
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  /** Changes whenever another process has committed something. */
+  version(): number {
+    return this.#do(() => this.#statement('PRAGMA data_version').get()!['data_version'] as number);
+  }
+
+  counts(): StoreCounts {
+    return this.#do(() => {
+      const row = this.#statement('SELECT (SELECT count(*) FROM files) AS files, (SELECT count(*) FROM chunks) AS chunks, (SELECT coalesce(sum(characters), 0) FROM files) AS characters').get()!;
+      const bytes = ['', '-wal'].reduce((sum, suffix) => sum + (statSync(`${this.file}${suffix}`, { throwIfNoEntry: false })?.size ?? 0), 0);
+      return { files: row['files'] as number, chunks: row['chunks'] as number, characters: row['characters'] as number, bytes };
+    });
+  }
+
+  /** The share of the files of which every chunk has a vector, 0 to 1; 1 where there is no file. */
+  embeddedFiles(encoder: StoredEncoder): number {
+    return this.#do(() => {
+      const row = this.#statement(
+        `SELECT (SELECT count(*) FROM files) AS files,
+          (SELECT count(DISTINCT c.file) FROM chunks AS c WHERE NOT EXISTS (SELECT 1 FROM vectors AS v WHERE v.encoder = ? AND v.text_hash = c.text_hash)) AS missing`,
+      ).get(encoder.id)!;
+      const files = row['files'] as number;
+      return files === 0 ? 1 : 1 - (row['missing'] as number) / files;
+    });
+  }
+
+  activeEncoder(): StoredEncoder | undefined {
+    return this.#do(() => activeEncoder(this.#database));
+  }
+
+  targetEncoder(): StoredEncoder | undefined {
+    return this.#do(() => targetEncoder(this.#database));
+  }
+
+  /** What the last whole look at the workspace left out, by reason; undefined before the first has come to its end. */
+  excluded(): Readonly<Record<string, number>> | undefined {
+    return this.#do(() => {
+      const excluded = this.#statement("SELECT value FROM meta WHERE key = 'excluded'").get()?.['value'];
+      return excluded === undefined ? undefined : (JSON.parse(excluded as string) as Record<string, number>);
+    });
+  }
+
+  /** Files by id, for filters. */
+  files(after = 0): Array<{ readonly id: number; readonly path: string; readonly language: string }> {
+    return this.#do(() =>
+      this.#statement('SELECT id, path, language FROM files WHERE id > ? ORDER BY id')
+        .all(after)
+        .map((row) => ({ id: row['id'] as number, path: row['path'] as string, language: row['language'] as string })),
+    );
+  }
+
+  /**
+   * Chunks that hold any of the words, best first by FTS5's BM25 (k1 1.2, b 0.75) of the weighted fields, ties by id.
+   *
+   * @param words as `codeWords` splits them
+   * @param prefix the last word may be the beginning of one
+   * @param wanted chunks that count; all where left out
+   */
+  rankByWords(words: readonly string[], { prefix = false, weights, top, wanted }: { prefix?: boolean; weights: FieldWeights; top: number; wanted?: ((id: number) => boolean) | undefined }): RankedChunk[] {
+    const terms = words.map((word, i) => `"${word.replaceAll('"', '""')}"${prefix && i === words.length - 1 ? '*' : ''}`);
+    if (terms.length === 0) return [];
+    return this.#do(() => {
+      const rows = this.#statement(
+        `SELECT rowid AS id, bm25(words, ?, ?, ?) AS rank FROM words WHERE words MATCH ? ORDER BY rank, rowid ${wanted === undefined ? `LIMIT ${top}` : ''}`,
+      ).iterate(weights.path, weights.symbol, weights.body, terms.join(' OR '));
+      const ranked: RankedChunk[] = [];
+      for (const row of rows) {
+        const id = row['id'] as number;
+        if (wanted !== undefined && !wanted(id)) continue;
+        ranked.push({ id, score: -(row['rank'] as number) });
+        if (ranked.length === top) break;
+      }
+      return ranked;
+    });
+  }
+
+  /** A chunk by its id; undefined where it has been replaced meanwhile. */
+  chunk(id: number): StoredChunk | undefined {
+    return this.#do(() => {
+      const row = this.#statement(
+        `SELECT c.id AS id, c.file AS file, f.path AS path, f.language AS language, c.kind AS kind, c.symbol AS symbol, c.start_line AS start_line,
+           c.start_column AS start_column, c.end_line AS end_line, c.end_column AS end_column, c.text_hash AS text_hash
+         FROM chunks AS c JOIN files AS f ON f.id = c.file WHERE c.id = ?`,
+      ).get(id);
+      return row === undefined ? undefined : toChunk(row);
+    });
+  }
+
+  /** Where a chunk belongs; undefined where it has been replaced meanwhile. */
+  place(id: number): { readonly fileId: number; readonly kind: number } | undefined {
+    return this.#do(() => {
+      const row = this.#statement('SELECT file, kind FROM chunks WHERE id = ?').get(id);
+      return row === undefined ? undefined : { fileId: row['file'] as number, kind: row['kind'] as number };
+    });
+  }
+
+  /** What a file was when it was indexed; undefined where it is no longer in. */
+  storedFile(id: number): StoredFile | undefined {
+    return this.#do(() => {
+      const row = this.#statement('SELECT id, path, language, size, mtime, hash FROM files WHERE id = ?').get(id);
+      return row === undefined ? undefined : toFile(row);
+    });
+  }
+
+  /** Vectors of an encoder that came after `after`, oldest first. */
+  *vectors(encoder: StoredEncoder, after: number): Generator<VectorRow> {
+    for (const row of this.#iterate('SELECT id, text_hash, vector FROM vectors WHERE id > ? AND encoder = ? ORDER BY id', after, encoder.id))
+      yield { id: row['id'] as number, textHash: row['text_hash'] as Uint8Array, vector: row['vector'] as Uint8Array };
+  }
+
+  /** Chunks that have a vector of an encoder, where the chunk or the vector is newer than these. */
+  *chunksWithVectors(encoder: StoredEncoder, afterChunk: number, afterVector: number): Generator<ChunkRow> {
+    const columns = 'SELECT c.id AS id, c.file AS file, c.kind AS kind, v.id AS vector';
+    const byVector = `${columns} FROM vectors AS v JOIN chunks AS c ON c.text_hash = v.text_hash WHERE v.id > ? AND v.encoder = ? AND c.id <= ?`;
+    const byChunk = `${columns} FROM chunks AS c JOIN vectors AS v ON v.encoder = ? AND v.text_hash = c.text_hash WHERE c.id > ?`;
+    for (const row of this.#iterate(byVector, afterVector, encoder.id, afterChunk)) yield toRow(row);
+    for (const row of this.#iterate(byChunk, encoder.id, afterChunk)) yield toRow(row);
+  }
+
+  /** The newest chunk's id. */
+  lastChunk(): number {
+    return this.#do(() => (this.#statement('SELECT max(id) AS id FROM chunks').get()!['id'] as number | null) ?? 0);
+  }
+
+  /** One moment of the index for several reads. */
+  together<R>(work: () => R): R {
+    return this.#do(() => {
+      this.#database.exec('BEGIN');
+      try {
+        return work();
+      } finally {
+        this.#database.exec('COMMIT');
+      }
+    });
+  }
+
+  *#iterate(sql: string, ...parameters: Array<number | string>): Generator<Record<string, unknown>> {
+    const rows = this.#do(() => this.#database.prepare(sql).iterate(...parameters));
+    for (;;) {
+      const step = this.#do(() => rows.next());
+      if (step.done) return;
+      yield step.value;
+    }
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) this.#statements.set(sql, (statement = this.#database.prepare(sql)));
+    return statement;
+  }
+
+  #do<R>(work: () => R): R {
+    return translated(this.file, work);
+  }
+}
+
+function toRow(row: Record<string, unknown>): ChunkRow {
+  return { id: row['id'] as number, fileId: row['file'] as number, kind: row['kind'] as number, vectorId: row['vector'] as number };
+}

@@ -1,0 +1,261 @@
+import { rmSync, statSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { chunkKinds } from '../chunks/types.ts';
+import type { FileRules } from '../files/types.ts';
+import { DamagedIndexError, inTransaction, openForWriting, translated } from './database.ts';
+import { activeEncoder, encoderRows, targetEncoder } from './encoders.ts';
+import { toFile } from './rows.ts';
+import type { EncoderSource, NewFile, RefusedFile, StoredEncoder, StoredFile } from './types.ts';
+
+/** A text that has no vector of an encoder yet, by the first chunk that holds it. */
+export interface PendingText {
+  readonly textHash: Uint8Array;
+  readonly chunkId: number;
+  readonly path: string;
+}
+
+/** Vectors of texts that no file holds any more are kept up to this share of all, for branches that come back. */
+const mostOrphans = 0.5;
+
+/**
+ * The index of a workspace for the one process that writes it. Every call that changes something is a transaction of its
+ * own, or part of one that `together` holds: a process that is killed loses the last of them and nothing else.
+ *
+ * Errors of every method: BAD_INDEX, WRITE_FAILED, BUSY.
+ */
+export class IndexWriter {
+  readonly file: string;
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  private constructor(file: string, database: DatabaseSync) {
+    this.file = file;
+    this.#database = database;
+  }
+
+  /** @throws BAD_INDEX, UNSUPPORTED, WRITE_FAILED, BUSY */
+  static open(file: string): IndexWriter {
+    return new IndexWriter(file, openForWriting(file));
+  }
+
+  /**
+   * The same; a damaged file is set aside under another name first.
+   *
+   * @returns the writer, and where the damaged file is now
+   */
+  static async openOrRebuild(file: string): Promise<{ readonly writer: IndexWriter; readonly setAside: string | undefined }> {
+    try {
+      const writer = IndexWriter.open(file);
+      if (writer.#isIntact()) return { writer, setAside: undefined };
+      writer.close();
+    } catch (error) {
+      if (!(error instanceof DamagedIndexError)) throw error;
+    }
+    const aside = await setAside(file);
+    return { writer: IndexWriter.open(file), setAside: aside };
+  }
+
+  close(): void {
+    try {
+      translated(this.file, () => this.#database.exec("INSERT OR REPLACE INTO meta VALUES ('clean', '1')"));
+    } catch {
+      // It will be checked when it is next opened.
+    }
+    this.#database.close();
+  }
+
+  /** Whether every page is what it should be; asked only where the last writer did not come to its end. */
+  #isIntact(): boolean {
+    return this.#do(() => {
+      const clean = this.#statement("SELECT value FROM meta WHERE key = 'clean'").get();
+      this.#statement("INSERT OR REPLACE INTO meta VALUES ('clean', '0')").run();
+      if (clean === undefined || clean['value'] === '1') return true;
+      return this.#database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] === 'ok';
+    });
+  }
+
+  /** Several changes as one transaction. */
+  together<R>(work: () => R): R {
+    return this.#do(() => inTransaction(this.#database, work));
+  }
+
+  files(): StoredFile[] {
+    return this.#do(() => this.#statement('SELECT id, path, language, size, mtime, hash FROM files').all().map(toFile));
+  }
+
+  refused(): RefusedFile[] {
+    return this.#do(() =>
+      this.#statement('SELECT path, size, mtime, reason FROM refused').all().map((row) => ({ path: row['path'] as string, size: row['size'] as number, mtimeMs: row['mtime'] as number, reason: row['reason'] as string })),
+    );
+  }
+
+  /** Stores a file with its chunks in the place of what its path had. */
+  putFile(file: NewFile): void {
+    this.#do(() => {
+      this.removePath(file.path);
+      const { lastInsertRowid: fileId } = this.#statement('INSERT INTO files (path, language, size, mtime, hash, characters) VALUES (?, ?, ?, ?, ?, ?)').run(
+        file.path,
+        file.language,
+        file.size,
+        file.mtimeMs,
+        file.hash,
+        file.characters,
+      );
+      const chunk = this.#statement('INSERT INTO chunks (file, kind, symbol, start_line, start_column, end_line, end_column, text_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+      const words = this.#statement('INSERT INTO words (rowid, path, symbol, body) VALUES (?, ?, ?, ?)');
+      for (const { kind, symbol, startLine, startColumn, endLine, endColumn, textHash, symbolWords, bodyWords } of file.chunks) {
+        const { lastInsertRowid: id } = chunk.run(fileId, chunkKinds.indexOf(kind), symbol, startLine, startColumn, endLine, endColumn, textHash);
+        words.run(id, file.pathWords, symbolWords, bodyWords);
+      }
+    });
+  }
+
+  putRefused({ path, size, mtimeMs, reason }: RefusedFile): void {
+    this.#do(() => {
+      this.removePath(path);
+      this.#statement('INSERT INTO refused (path, size, mtime, reason) VALUES (?, ?, ?, ?)').run(path, size, mtimeMs, reason);
+    });
+  }
+
+  /** A file whose bytes are the same and whose time is not. */
+  touchFile(id: number, size: number, mtimeMs: number): void {
+    this.#do(() => this.#statement('UPDATE files SET size = ?, mtime = ? WHERE id = ?').run(size, mtimeMs, id));
+  }
+
+  /** Takes a path out; nothing where it is not in. */
+  removePath(path: string): void {
+    this.#do(() => {
+      this.#statement('DELETE FROM refused WHERE path = ?').run(path);
+      const id = this.#statement('SELECT id FROM files WHERE path = ?').get(path)?.['id'];
+      if (id === undefined) return;
+      this.#statement('DELETE FROM words WHERE rowid IN (SELECT id FROM chunks WHERE file = ?)').run(id);
+      this.#statement('DELETE FROM chunks WHERE file = ?').run(id);
+      this.#statement('DELETE FROM files WHERE id = ?').run(id);
+    });
+  }
+
+  /** The encoder whose vectors answer queries: complete, or the only one. */
+  activeEncoder(): StoredEncoder | undefined {
+    return this.#do(() => activeEncoder(this.#database));
+  }
+
+  /** The encoder that the workspace is to have. */
+  targetEncoder(): StoredEncoder | undefined {
+    return this.#do(() => targetEncoder(this.#database));
+  }
+
+  /** Makes an encoder the one that the workspace is to have; it answers at once where there is no other. */
+  setTargetEncoder(fingerprint: string, dimensions: number, source: EncoderSource): StoredEncoder {
+    return this.#do(() =>
+      inTransaction(this.#database, () => {
+        this.#statement('INSERT INTO encoders (fingerprint, dimensions, source) VALUES (?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET source = excluded.source').run(fingerprint, dimensions, JSON.stringify(source));
+        const encoder = encoderRows(this.#database).find((row) => row.fingerprint === fingerprint)!;
+        this.#setMeta('target', String(encoder.id));
+        if (activeEncoder(this.#database) === undefined) this.#setMeta('active', String(encoder.id));
+        return encoder;
+      }),
+    );
+  }
+
+  /** Has an encoder answer queries, and drops the vectors of all others. */
+  activate(encoder: StoredEncoder): void {
+    this.#do(() =>
+      inTransaction(this.#database, () => {
+        this.#setMeta('active', String(encoder.id));
+        this.#statement('DELETE FROM vectors WHERE encoder <> ?').run(encoder.id);
+        this.#statement('DELETE FROM encoders WHERE id <> ?').run(encoder.id);
+      }),
+    );
+  }
+
+  /** Different texts of chunks, and those of them that have a vector. */
+  coverage(encoder: StoredEncoder): { readonly texts: number; readonly embedded: number } {
+    return this.#do(() => {
+      const row = this.#statement(
+        `SELECT count(*) AS texts, count(v.id) AS embedded FROM (SELECT DISTINCT text_hash FROM chunks) AS c
+         LEFT JOIN vectors AS v ON v.encoder = ? AND v.text_hash = c.text_hash`,
+      ).get(encoder.id)!;
+      return { texts: row['texts'] as number, embedded: row['embedded'] as number };
+    });
+  }
+
+  /** The next texts without a vector, by chunk, from the chunk after `after` on. */
+  pending(encoder: StoredEncoder, after: number, limit: number): PendingText[] {
+    return this.#do(() =>
+      this.#statement(
+        `SELECT c.id AS id, c.text_hash AS text_hash, f.path AS path FROM chunks AS c JOIN files AS f ON f.id = c.file
+         WHERE c.id > ? AND NOT EXISTS (SELECT 1 FROM vectors AS v WHERE v.encoder = ? AND v.text_hash = c.text_hash)
+         ORDER BY c.id LIMIT ?`,
+      )
+        .all(after, encoder.id, limit)
+        .map((row) => ({ chunkId: row['id'] as number, textHash: row['text_hash'] as Uint8Array, path: row['path'] as string })),
+    );
+  }
+
+  /** Stores vectors of texts as one transaction; one that is there stays. */
+  putVectors(encoder: StoredEncoder, vectors: ReadonlyArray<{ readonly textHash: Uint8Array; readonly vector: Uint8Array }>): void {
+    this.together(() => {
+      const insert = this.#statement('INSERT OR IGNORE INTO vectors (encoder, text_hash, vector) VALUES (?, ?, ?)');
+      for (const { textHash, vector } of vectors) insert.run(encoder.id, textHash, vector);
+    });
+  }
+
+  /** Drops the oldest vectors of texts that no chunk has any more, where they have become many. */
+  dropOrphans(): number {
+    return this.#do(() => {
+      const orphan = 'NOT EXISTS (SELECT 1 FROM chunks AS c WHERE c.text_hash = vectors.text_hash)';
+      const all = this.#statement('SELECT count(*) AS n FROM vectors').get()!['n'] as number;
+      const orphans = this.#statement(`SELECT count(*) AS n FROM vectors WHERE ${orphan}`).get()!['n'] as number;
+      const excess = Math.ceil(orphans - (mostOrphans / (1 - mostOrphans)) * (all - orphans));
+      if (excess <= 0) return 0;
+      this.#statement(`DELETE FROM vectors WHERE id IN (SELECT id FROM vectors WHERE ${orphan} ORDER BY id LIMIT ?)`).run(excess);
+      return excess;
+    });
+  }
+
+  /** What the last whole look at the workspace left out, by reason: shown in the status. */
+  setExcluded(counts: Readonly<Record<string, number>>): void {
+    this.#do(() => this.#setMeta('excluded', JSON.stringify(counts)));
+  }
+
+  /** Which files the workspace has in its index: what was last asked for. */
+  rules(): Partial<FileRules> {
+    return this.#do(() => {
+      const rules = this.#statement("SELECT value FROM meta WHERE key = 'rules'").get()?.['value'];
+      return rules === undefined ? {} : (JSON.parse(rules as string) as Partial<FileRules>);
+    });
+  }
+
+  setRules(rules: FileRules): void {
+    this.#do(() => this.#setMeta('rules', JSON.stringify(rules)));
+  }
+
+  /** Merges what many small changes left in pieces; worth it after a first build. */
+  optimize(): void {
+    this.#do(() => this.#database.exec("INSERT INTO words (words) VALUES ('optimize'); PRAGMA wal_checkpoint(TRUNCATE);"));
+  }
+
+  #setMeta(key: string, value: string): void {
+    this.#statement('INSERT OR REPLACE INTO meta VALUES (?, ?)').run(key, value);
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) this.#statements.set(sql, (statement = this.#database.prepare(sql)));
+    return statement;
+  }
+
+  #do<R>(work: () => R): R {
+    return translated(this.file, work);
+  }
+}
+
+/** Renames a damaged database; its log goes, it belongs to that file alone. */
+async function setAside(file: string): Promise<string> {
+  const time = new Date(statSync(file).mtimeMs).toISOString().replace(/\D/g, '').slice(0, 14);
+  const aside = `${file}.damaged-${time}`;
+  await rename(file, aside);
+  for (const suffix of ['-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
+  return aside;
+}

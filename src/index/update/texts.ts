@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto';
+import { codeWords } from '../../text/words.ts';
+import { chunkText } from '../chunks/chunk.ts';
+import { chunkContext } from '../chunks/context.ts';
+import type { Chunk } from '../chunks/types.ts';
+import type { NewChunk } from '../store/types.ts';
+
+/** A chunk with what an encoder reads of it. */
+export interface ChunkedText {
+  readonly chunk: Chunk;
+  readonly context: string;
+  /** SHA-256 of that, 16 of 32 bytes: what a vector is kept by. */
+  readonly textHash: Uint8Array;
+}
+
+/** Cuts a file's text, and says what an encoder reads of each part. The same text gives the same, whatever its path. */
+export async function chunkedTexts(text: string, path: string): Promise<ChunkedText[]> {
+  const { chunks } = await chunkText(text, path);
+  return chunks.map((chunk) => {
+    const context = chunkContext(chunk, text);
+    return { chunk, context, textHash: hashOf(context) };
+  });
+}
+
+/** A chunk as the store takes it, with the words that it is found by. */
+export function toNewChunk({ chunk, textHash }: ChunkedText, text: string): NewChunk {
+  const { kind, symbol, startLine, startColumn, endLine, endColumn, start, end } = chunk;
+  return { kind, symbol, startLine, startColumn, endLine, endColumn, textHash, symbolWords: wordsOf(symbol), bodyWords: wordsOf(text.slice(start, end)) };
+}
+
+/** Words with a space between, as the store's tokenizer takes them apart again. */
+export function wordsOf(text: string): string {
+  return codeWords(text).join(' ');
+}
+
+export function hashOf(text: string): Uint8Array {
+  return createHash('sha256').update(text).digest().subarray(0, 16);
+}
