@@ -29,7 +29,7 @@ export function markdownGroups(source: Source): Group[] {
     const to = headings[i + 1]?.from ?? source.lines;
     const isEmpty = source.size(source.lineStart(heading.to), source.lineStart(to)) === 0;
     const [first, ...rest] = paragraphs(source, heading.from, to, (line) => isFenced(line) || isAfterHeading(line, heading, source));
-    if (first !== undefined) groups.push({ label: { kind: 'section', symbol }, parts: [{ ...first, leads: isEmpty }, ...rest] });
+    if (first !== undefined) groups.push({ label: { kind: 'section', symbol }, parts: [{ ...first, leads: isEmpty, isUnit: !isEmpty }, ...rest] });
   }
   return groups;
 }

@@ -114,9 +114,12 @@ export class Outline {
       this.#part(start, depth, owner, { label: inner.label });
       return;
     }
+    if (depth > DEEPEST || this.#isWhole(unit, start, node)) {
+      this.#part(start, depth, inner, { label: inner.label, isUnit: true });
+      return;
+    }
     // The head of a namespace is no more than a heading of what is in it.
     this.#part(start, depth, inner, { leads: unit.kind === 'scope' });
-    if (depth > DEEPEST || this.#isWhole(unit, start, node)) return;
     this.#part(node.startIndex, depth + 1, inner);
     this.#children(node, inner, depth + 1, true);
   }
@@ -159,7 +162,7 @@ export class Outline {
   }
 
   /** Lets a chunk begin at a place, where that is the first thing in its line. The innermost owner of a place has it. */
-  #part(start: number, depth: number, owner: Owner, what: Pick<Part, 'label' | 'leads'> = {}): void {
+  #part(start: number, depth: number, owner: Owner, what: Omit<Part, 'start' | 'depth'> = {}): void {
     let open = this.#groups.at(-1);
     if (start < this.#last || !this.#source.startsLine(start) || (start === this.#last && open?.owner === owner)) return;
     if (start === this.#last && open !== undefined) {

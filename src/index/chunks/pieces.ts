@@ -12,8 +12,9 @@ export const MOST_SIZE = 1800;
 export const MOST_LINES = 80;
 /** The end of a long body that is smaller goes with what is before it: too few words to be told apart by. */
 const FEW = 225;
-/** What is smaller says nothing by itself: `public:`, `"use strict";`, the head of a namespace. */
+/** What is smaller says nothing by itself: `public:`, `return inner`; and, where it is no function's, a lone import. */
 const TINY = 24;
+const TINY_BLOCK = 40;
 
 export interface Label {
   readonly kind: ChunkKind;
@@ -27,6 +28,8 @@ export interface Part {
   readonly depth: number;
   /** What it is, where it is something by itself. */
   readonly label?: Label;
+  /** It is to be found under its name, however little it holds. */
+  readonly isUnit?: boolean;
   /** Words about what follows: a comment, a heading. */
   readonly leads?: boolean;
 }
@@ -48,6 +51,7 @@ interface Run extends Part {
 
 interface Draft extends Piece {
   readonly leads: boolean;
+  readonly isUnit: boolean;
 }
 
 /** Makes pieces of at most `MOST_SIZE` of the groups of a file, in order; together they hold all that is written. */
@@ -122,7 +126,13 @@ function pack(runs: readonly Run[], label: Label, source: Source): Draft[] {
     const joined = runs.slice(from, to);
     const own = joined.find((run) => run.label !== undefined)?.label;
     const isOne = own !== undefined && joined.every((run) => run.label === own || run.leads === true);
-    drafts.push({ ...(isOne ? own : label), start: (joined[0] as Run).start, end: (joined.at(-1) as Run).end, leads: joined.every((run) => run.leads === true) });
+    drafts.push({
+      ...(isOne ? own : label),
+      start: (joined[0] as Run).start,
+      end: (joined.at(-1) as Run).end,
+      leads: joined.every((run) => run.leads === true),
+      isUnit: joined.some((run) => run.isUnit === true),
+    });
     from = to;
   }
   return drafts;
@@ -148,16 +158,19 @@ function attach(drafts: readonly Draft[], source: Source): Draft[] {
   for (const [i, draft] of drafts.entries()) {
     const joined: Draft = carried === undefined ? draft : { ...draft, start: carried.start };
     carried = undefined;
-    const size = source.size(joined.start, joined.end);
-    const isLight = size < TINY || (draft.leads && size < FEW);
     const next = drafts[i + 1];
     const before = kept.at(-1);
-    if (isLight && next !== undefined && isIn(next.symbol, draft.symbol) && source.size(joined.start, next.end) <= MOST_SIZE) carried = joined;
-    else if (isLight && before !== undefined && source.size(before.start, joined.end) <= MOST_SIZE) kept[kept.length - 1] = { ...before, end: joined.end };
+    const size = source.size(joined.start, joined.end);
+    const leads = !draft.isUnit && size < (draft.leads ? FEW : isFunction(draft) ? TINY : TINY_BLOCK);
+    const follows = !draft.isUnit && size < (draft.leads ? FEW : TINY);
+    if (leads && next !== undefined && isIn(next.symbol, draft.symbol) && source.size(joined.start, next.end) <= MOST_SIZE) carried = joined;
+    else if (follows && before !== undefined && source.size(before.start, joined.end) <= MOST_SIZE) kept[kept.length - 1] = { ...before, end: joined.end };
     else kept.push(joined);
   }
   return kept;
 }
+
+const isFunction = ({ kind }: Label): boolean => kind === 'function' || kind === 'method';
 
 function isIn(symbol: string, outer: string): boolean {
   return outer === '' || (symbol.startsWith(outer) && /^($|\.| > )/.test(symbol.slice(outer.length)));

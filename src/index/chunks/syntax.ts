@@ -33,8 +33,9 @@ export async function syntaxGroups(source: Source, rules: UnitRules): Promise<Gr
       tree.delete();
     }
   } catch (error) {
-    // A trap inside of the parser, for one where its stack is too small: its state is not to be trusted any more.
-    if (!(error instanceof WebAssembly.RuntimeError || error instanceof RangeError)) throw error;
+    // A trap inside of the parser, for one where its stack is too small or a grammar calls what its runtime lacks: its
+    // state is not to be trusted any more.
+    if (!(error instanceof WebAssembly.RuntimeError || error instanceof RangeError || error instanceof TypeError)) throw error;
     tools.delete(rules.grammar);
     return undefined;
   }
@@ -70,9 +71,10 @@ function unitsOf(matches: readonly QueryMatch[], rules: UnitRules): Units {
     const unit = node('unit') ?? container ?? node('scope');
     if (unit === undefined || isReference(unit)) continue;
     let kind: UnitKind = 'scope';
-    if (declaration !== undefined) kind = 'function';
+    if (declaration !== undefined) kind = isMistaken(node('name'), rules) ? 'class' : 'function';
     else if (container !== undefined) kind = kindOfContainer(container);
-    units.set(unit.id, { kind, names: namesOf(node('name'), declaration, rules, kind), start: unit.startIndex, end: unit.endIndex });
+    const names = namesOf(node('name'), kind === 'function' ? declaration : undefined, rules, kind);
+    units.set(unit.id, { kind, names, start: unit.startIndex, end: unit.endIndex });
   }
   return units;
 }
@@ -80,6 +82,11 @@ function unitsOf(matches: readonly QueryMatch[], rules: UnitRules): Units {
 /** `struct Parser *parser` names a type and declares none. */
 function isReference(node: Node): boolean {
   return /^(struct|class)_specifier$/.test(node.type) && node.childForFieldName('body') === null;
+}
+
+/** `class EXPORTED Parser {…}` is read as a function of that name without parameters, where a macro stands in it. */
+function isMistaken(name: Node | undefined, rules: UnitRules): boolean {
+  return name !== undefined && rules.nameIn?.(name.text) === '';
 }
 
 function namesOf(name: Node | undefined, declaration: Node | undefined, rules: UnitRules, kind: UnitKind): string[] {
@@ -99,5 +106,5 @@ function ownName(text: string, isOwned: boolean): string {
   if (start.startsWith('[') || start.startsWith('operator')) return start.slice(0, MOST_OF_NAME);
   const plain = start.replace(/^['"]|['"]$/g, '').replace(/<[\s\S]*$/, '').replace(NO_OWNER, '').trim();
   const name = isOwned ? (plain.split('::').at(-1) as string) : plain.replaceAll('::', '.');
-  return name.replace(/^[&*\s]+/, '').replace(/\s+/g, ' ').slice(0, MOST_OF_NAME);
+  return name.replace(/^[&*\s]+(?=\w)/, '').replace(/\s+/g, ' ').slice(0, MOST_OF_NAME);
 }
