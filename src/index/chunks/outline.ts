@@ -67,12 +67,14 @@ export class Outline {
       if (lead !== undefined) this.#part(lead.start, depth, owner, { leads: true });
       lead = undefined;
     };
+    let signatures = { end: 0, areOverloads: false };
     for (const [i, child] of children.entries()) {
       // Braces, commas and keywords stay with what is before them.
       if (!child.isNamed) continue;
       const start = child.startIndex;
       if (lead !== undefined && this.#isApart(lead.end, start)) flush();
-      if (isLead(child) || this.#isOverload(children, i)) {
+      if (i >= signatures.end && isSignature(child)) signatures = this.#endOfSignatures(children, i);
+      if (isLead(child) || (i < signatures.end && signatures.areOverloads)) {
         if (lead !== undefined || this.#source.startsLine(start)) lead = { start: lead?.start ?? start, end: this.#source.endBefore(child.endIndex) };
         continue;
       }
@@ -87,12 +89,12 @@ export class Outline {
     return this.#source.lineAt(start) - this.#source.lineAt(end - 1) > 1;
   }
 
-  #isOverload(children: readonly Node[], at: number): boolean {
-    const isSignature = (node: Node): boolean =>
-      /^(function|method)_signature$/.test(node.type) || (node.type === 'export_statement' && node.childForFieldName('declaration')?.type === 'function_signature');
-    if (!isSignature(children[at] as Node)) return false;
-    const next = children.slice(at + 1).find((child) => child.isNamed && !isSignature(child) && !isLead(child));
-    return next !== undefined && this.#unitOf(next)?.unit.kind === 'function';
+  /** Where a row of signatures ends, and whether a function follows whose overloads they are. */
+  #endOfSignatures(children: readonly Node[], from: number): { end: number; areOverloads: boolean } {
+    let end = from;
+    while (end < children.length && (!(children[end] as Node).isNamed || isSignature(children[end] as Node) || isLead(children[end] as Node))) end++;
+    const next = children[end];
+    return { end, areOverloads: next !== undefined && this.#unitOf(next)?.unit.kind === 'function' };
   }
 
   #visit(node: Node, start: number, owner: Owner, depth: number, isBody: boolean): void {
@@ -178,6 +180,9 @@ export class Outline {
 }
 
 const isLead = ({ type }: Node): boolean => type.includes('comment') || type === 'decorator' || type === 'attribute_item';
+
+const isSignature = (node: Node): boolean =>
+  /^(function|method)_signature$/.test(node.type) || (node.type === 'export_statement' && node.childForFieldName('declaration')?.type === 'function_signature');
 
 function ownerOf({ kind, names }: Unit, outer: Owner): Owner {
   const all = [...outer.names, ...names];

@@ -92,6 +92,11 @@ describe('the parser', () => {
     expect(deleted).toHaveBeenCalledTimes(1);
   });
 
+  test('that traps is not used again: the assertion of Ruby about a long marker', async () => {
+    expect(await chunkText(`x = <<EOF${'é'.repeat(600)}\n`, 'a.rb')).toMatchObject({ chunks: [{ kind: 'block' }], fallback: 'parser gave up' });
+    expect(await outlineOf('def f\n  1\nend\n', 'a.rb')).toEqual(['function f 1-3']);
+  });
+
   test('that gives up leaves a file to be cut at its blank lines, and reads the next one', async () => {
     const text = samples['parser.ts']!;
     vi.spyOn(performance, 'now').mockImplementation(((time) => () => (time += 10_000))(0));
