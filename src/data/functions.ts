@@ -88,8 +88,9 @@ export async function parseSource(source: string, path: string, options: { calls
       tree.delete();
     }
   } catch (error) {
-    // A trap inside of the parser, for one where its stack is too small: its state is not to be trusted any more.
-    if (!(error instanceof WebAssembly.RuntimeError || error instanceof RangeError)) throw error;
+    // A trap inside of the parser, for one where its stack is too small, or an assertion in a grammar, which asks for a
+    // function that its runtime lacks: its state is not to be trusted any more.
+    if (!(error instanceof WebAssembly.RuntimeError || error instanceof RangeError || error instanceof TypeError)) throw error;
     tools.delete(kind.grammar);
     return undefined;
   }

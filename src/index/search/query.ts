@@ -13,6 +13,8 @@ export interface ParsedQuery {
   readonly words: readonly string[];
   /** The last word may not be written to its end. */
   readonly isUnfinished: boolean;
+  /** What is sought letter by letter, where the query looks like code or stands in quotes. */
+  readonly literal: string | undefined;
 }
 
 /** Takes a query apart, whatever a person or a program hands over. */
@@ -21,5 +23,17 @@ export function parseQuery(query: string): ParsedQuery {
   const all = codeWords(text);
   const words = [...new Set(all)].slice(0, mostWords);
   const isUnfinished = words.length > 0 && words.at(-1) === all.at(-1) && /[\p{L}\p{N}]$/u.test(text);
-  return { text, words, isUnfinished };
+  return { text, words, isUnfinished, literal: literalOf(text, words.length > 0) };
+}
+
+/** What no question in plain words has in it. */
+const CODE = /[(){}[\]\\;=<>&|+*^%$#@~`_]|::|->|\p{L}\.\p{L}|\p{Ll}\p{Lu}/u;
+const leastLiteral = 3;
+const mostLiteral = 200;
+
+function literalOf(text: string, hasWords: boolean): string | undefined {
+  const quoted = /^(["'`])(.*)\1$/s.exec(text)?.[2];
+  const literal = quoted ?? (CODE.test(text) || !hasWords ? text : '');
+  const length = Array.from(literal).length;
+  return length < leastLiteral || length > mostLiteral || literal.includes('\n') ? undefined : literal;
 }

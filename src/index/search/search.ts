@@ -67,7 +67,11 @@ export interface SearchOptions extends OpenIndexEncoderOptions {
 const depth = 100;
 /** Where a word counts how much, and the rankings in the fusion: see docs/evaluation.md. */
 export const fieldWeights: FieldWeights = { path: 1, symbol: 2, body: 1 };
-export const fusionWeights = { words: 1, vectors: 1 } as const;
+export const fusionWeights = { words: 1, vectors: 1, letters: 2 } as const;
+/** Chunks that may hold a text letter by letter: so many are considered, looked at and found. */
+const mostCandidates = 1000;
+const mostLooks = 60;
+const mostLiteral = 20;
 
 /** Answers queries over a workspace's index while another process may write it. */
 export class WorkspaceSearch {
@@ -153,22 +157,41 @@ export class WorkspaceSearch {
     // A search by vectors alone that has none falls back to words.
     const isByWords = request.mode !== 'semantic' || byVectors === undefined;
     const byWords = isByWords ? this.#rankByWords(query, wanted) : [];
-    const ranked = rank(byWords, byVectors ?? []);
-    const hits = await this.#hits(ranked, byVectors ?? [], query, request.limit);
+    const files = new CurrentFiles((fileId) => this.#current(fileId));
+    const byLetters = isByWords ? await this.#rankByLetters(query, byWords, wanted, files) : [];
+    const ranked = rank(byWords, byVectors ?? [], byLetters);
+    const hits = await this.#hits(ranked, byVectors ?? [], query, request.limit, files);
     const index = this.status();
     notes.push(...notesOn(query, request, index, byVectors !== undefined));
     return { hits, index, notes, milliseconds: performance.now() - began };
   }
 
   #rankByWords({ words, isUnfinished }: ParsedQuery, { files, kinds }: Wanted): Ranked[] {
-    const wanted =
-      files === undefined && kinds === undefined
-        ? undefined
-        : (id: number): boolean => {
-            const chunk = this.#reader.place(id);
-            return chunk !== undefined && (files === undefined || files.has(chunk.fileId)) && (kinds === undefined || kinds.has(chunk.kind));
-          };
-    return this.#reader.rankByWords(words, { prefix: isUnfinished, weights: fieldWeights, top: depth, wanted });
+    const isWanted = files === undefined && kinds === undefined ? undefined : (id: number) => this.#isWanted(id, { files, kinds });
+    return this.#reader.rankByWords(words, { prefix: isUnfinished, weights: fieldWeights, top: depth, wanted: isWanted });
+  }
+
+  /** Chunks that hold the query letter by letter: those that words find, too, first. Found by trigrams, seen in the file. */
+  async #rankByLetters({ literal }: ParsedQuery, byWords: readonly Ranked[], wanted: Wanted, files: CurrentFiles): Promise<Ranked[]> {
+    if (literal === undefined) return [];
+    const candidates = new Set(this.#reader.chunksWithLetters(literal, mostCandidates).filter((id) => this.#isWanted(id, wanted)));
+    const found: Ranked[] = [];
+    const sought = literal.toLowerCase();
+    let looks = 0;
+    for (const id of new Set([...byWords.map(({ id }) => id).filter((id) => candidates.has(id)), ...candidates])) {
+      if (found.length === mostLiteral || looks++ === mostLooks) break;
+      const chunk = this.#reader.chunk(id);
+      const file = chunk && (await files.get(chunk.fileId));
+      if (file === undefined) continue;
+      const text = file.lines.slice(chunk!.startLine - 1, chunk!.endLine).join('\n');
+      if (text.toLowerCase().includes(sought)) found.push({ id, score: 1 / (found.length + 1) });
+    }
+    return found;
+  }
+
+  #isWanted(id: number, { files, kinds }: Wanted): boolean {
+    const chunk = this.#reader.place(id);
+    return chunk !== undefined && (files === undefined || files.has(chunk.fileId)) && (kinds === undefined || kinds.has(chunk.kind));
   }
 
   /** Undefined where no vectors can be asked: why is among the notes. */
@@ -190,16 +213,14 @@ export class WorkspaceSearch {
     return vectors.rank(vector, depth, wanted, (id) => this.#reader.place(id) !== undefined);
   }
 
-  async #hits(ranked: readonly Ranked[], byVectors: readonly Ranked[], { words }: ParsedQuery, limit: number): Promise<SearchHit[]> {
+  async #hits(ranked: readonly Ranked[], byVectors: readonly Ranked[], { words }: ParsedQuery, limit: number, files: CurrentFiles): Promise<SearchHit[]> {
     const cosines = new Map(byVectors.map(({ id, score }) => [id, score]));
-    const current = new Map<number, CurrentFile | undefined>();
     const hits: SearchHit[] = [];
     for (const { id, score } of ranked) {
       if (hits.length >= limit) break;
       const chunk = this.#reader.chunk(id);
       if (chunk === undefined) continue;
-      if (!current.has(chunk.fileId)) current.set(chunk.fileId, await this.#current(chunk.fileId));
-      const file = current.get(chunk.fileId);
+      const file = await files.get(chunk.fileId);
       // What is gone is no answer.
       if (file === undefined || chunk.startLine > file.lines.length) continue;
       const { path, language, kind, symbol, startLine, startColumn, endLine, endColumn } = chunk;
@@ -241,22 +262,38 @@ interface Ranked {
   readonly score: number;
 }
 
-/** One ranking as it is, two fused. */
-function rank(byWords: readonly Ranked[], byVectors: readonly Ranked[]): readonly Ranked[] {
-  if (byVectors.length === 0) return byWords;
-  if (byWords.length === 0) return byVectors;
-  return fuseRankings([
-    { ids: byWords.map(({ id }) => id), weight: fusionWeights.words },
-    { ids: byVectors.map(({ id }) => id), weight: fusionWeights.vectors },
-  ]);
+/** One ranking as it is, several fused. */
+function rank(byWords: readonly Ranked[], byVectors: readonly Ranked[], byLetters: readonly Ranked[]): readonly Ranked[] {
+  const rankings = [
+    { ranked: byLetters, weight: fusionWeights.letters },
+    { ranked: byWords, weight: fusionWeights.words },
+    { ranked: byVectors, weight: fusionWeights.vectors },
+  ].filter(({ ranked }) => ranked.length > 0);
+  if (rankings.length < 2) return rankings[0]?.ranked ?? [];
+  return fuseRankings(rankings.map(({ ranked, weight }) => ({ ids: ranked.map(({ id }) => id), weight })));
 }
 
-function notesOn({ text, words }: ParsedQuery, { mode }: SearchRequest, { encoder, semanticShare, files, isWhole }: IndexStatus, isByVectors: boolean): string[] {
+/** Files as they are now, each read once for an answer. */
+class CurrentFiles {
+  readonly #read: (fileId: number) => Promise<CurrentFile | undefined>;
+  readonly #known = new Map<number, CurrentFile | undefined>();
+
+  constructor(read: (fileId: number) => Promise<CurrentFile | undefined>) {
+    this.#read = read;
+  }
+
+  async get(fileId: number): Promise<CurrentFile | undefined> {
+    if (!this.#known.has(fileId)) this.#known.set(fileId, await this.#read(fileId));
+    return this.#known.get(fileId);
+  }
+}
+
+function notesOn({ text, words, literal }: ParsedQuery, { mode }: SearchRequest, { encoder, semanticShare, files, isWhole }: IndexStatus, isByVectors: boolean): string[] {
   if (text === '') return ['The query is empty: write what you look for.'];
   if (!isWhole) return [`The index is being built: ${files} files so far.`];
   if (files === 0) return ['The index is empty: no file of this workspace is indexed; l3prune index --dry-run says why.'];
   const notes: string[] = [];
-  if (words.length === 0 && !isByVectors) notes.push('The query has no word to look for: write what the code does, or a name in it.');
+  if (words.length === 0 && literal === undefined && !isByVectors) notes.push('The query has no word to look for: write what the code does, or a name in it.');
   if (mode === 'lexical') return notes;
   if (encoder === undefined) notes.push('Words alone answer: the workspace has no encoder yet; l3prune index --model M gives it one.');
   else if (semanticShare < 1) notes.push(`Semantic results for ${Math.floor(semanticShare * 100)} % of the files.`);

@@ -133,6 +133,19 @@ export class IndexReader {
     });
   }
 
+  /**
+   * Chunks that may hold a text, letter by letter but for upper and lower case: those that hold every three characters in
+   * a row of it, in no order.
+   *
+   * @param text three characters or more
+   */
+  chunksWithLetters(text: string, most: number): number[] {
+    const characters = Array.from(text);
+    const parts = new Set(characters.slice(2).map((_, i) => characters.slice(i, i + 3).join('')));
+    const match = Array.from(parts, (part) => `"${part.replaceAll('"', '""')}"`).join(' AND ');
+    return this.#do(() => this.#statement('SELECT rowid AS id FROM trigrams WHERE trigrams MATCH ? LIMIT ?').all(match, most).map((row) => row['id'] as number));
+  }
+
   /** A chunk by its id; undefined where it has been replaced meanwhile. */
   chunk(id: number): StoredChunk | undefined {
     return this.#do(() => {

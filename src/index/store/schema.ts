@@ -52,6 +52,9 @@ export const migrations: readonly string[] = [
   -- Words as codeWords splits them; rowid is the chunk's id. The text itself stays in the user's files.
   CREATE VIRTUAL TABLE words USING fts5 (path, symbol, body, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 0');
 
+  -- The same chunks by every three characters in a row: what a word does not begin with, and what is no word.
+  CREATE VIRTUAL TABLE trigrams USING fts5 (body, content = '', contentless_delete = 1, detail = none, tokenize = 'trigram');
+
   CREATE TABLE encoders (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     -- Of everything that changes a vector.

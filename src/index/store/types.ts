@@ -39,6 +39,8 @@ export interface NewChunk extends Omit<StoredChunk, 'id' | 'fileId' | 'path' | '
   /** Words of symbol and body as `codeWords` splits them, with a space between. */
   readonly symbolWords: string;
   readonly bodyWords: string;
+  /** As it stands in the file, for what is sought letter by letter; it is not kept. */
+  readonly body: string;
 }
 
 /** A file to be stored with its chunks. */

@@ -104,9 +104,11 @@ export class IndexWriter {
       );
       const chunk = this.#statement('INSERT INTO chunks (file, kind, symbol, start_line, start_column, end_line, end_column, text_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
       const words = this.#statement('INSERT INTO words (rowid, path, symbol, body) VALUES (?, ?, ?, ?)');
-      for (const { kind, symbol, startLine, startColumn, endLine, endColumn, textHash, symbolWords, bodyWords } of file.chunks) {
+      const trigrams = this.#statement('INSERT INTO trigrams (rowid, body) VALUES (?, ?)');
+      for (const { kind, symbol, startLine, startColumn, endLine, endColumn, textHash, symbolWords, bodyWords, body } of file.chunks) {
         const { lastInsertRowid: id } = chunk.run(fileId, chunkKinds.indexOf(kind), symbol, startLine, startColumn, endLine, endColumn, textHash);
         words.run(id, file.pathWords, symbolWords, bodyWords);
+        trigrams.run(id, body);
       }
     });
   }
@@ -129,7 +131,7 @@ export class IndexWriter {
       this.#statement('DELETE FROM refused WHERE path = ?').run(path);
       const id = this.#statement('SELECT id FROM files WHERE path = ?').get(path)?.['id'];
       if (id === undefined) return;
-      this.#statement('DELETE FROM words WHERE rowid IN (SELECT id FROM chunks WHERE file = ?)').run(id);
+      for (const table of ['words', 'trigrams']) this.#statement(`DELETE FROM ${table} WHERE rowid IN (SELECT id FROM chunks WHERE file = ?)`).run(id);
       this.#statement('DELETE FROM chunks WHERE file = ?').run(id);
       this.#statement('DELETE FROM files WHERE id = ?').run(id);
     });
@@ -233,7 +235,7 @@ export class IndexWriter {
 
   /** Merges what many small changes left in pieces; worth it after a first build. */
   optimize(): void {
-    this.#do(() => this.#database.exec("INSERT INTO words (words) VALUES ('optimize'); PRAGMA wal_checkpoint(TRUNCATE);"));
+    this.#do(() => this.#database.exec("INSERT INTO words (words) VALUES ('optimize'); INSERT INTO trigrams (trigrams) VALUES ('optimize'); PRAGMA wal_checkpoint(TRUNCATE);"));
   }
 
   #setMeta(key: string, value: string): void {

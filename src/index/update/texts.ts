@@ -25,7 +25,8 @@ export async function chunkedTexts(text: string, path: string): Promise<ChunkedT
 /** A chunk as the store takes it, with the words that it is found by. */
 export function toNewChunk({ chunk, textHash }: ChunkedText, text: string): NewChunk {
   const { kind, symbol, startLine, startColumn, endLine, endColumn, start, end } = chunk;
-  return { kind, symbol, startLine, startColumn, endLine, endColumn, textHash, symbolWords: wordsOf(symbol), bodyWords: wordsOf(text.slice(start, end)) };
+  const body = text.slice(start, end);
+  return { kind, symbol, startLine, startColumn, endLine, endColumn, textHash, symbolWords: wordsOf(symbol), bodyWords: wordsOf(body), body };
 }
 
 /** Words with a space between, as the store's tokenizer takes them apart again. */
