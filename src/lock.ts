@@ -60,7 +60,7 @@ function content(path: string): Promise<string> {
 }
 
 /** When a process began, in the kernel's ticks; the same for all where no file says so. */
-async function startOf(pid: number): Promise<string> {
+export async function startOf(pid: number): Promise<string> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   // The name of the program stands in brackets and may hold anything.
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
