@@ -72,6 +72,8 @@ export const errors = {
   missingTool: failure('MISSING_TOOL'),
   /** A step of an installation failed; the sentence says which, and what the program that did it said. */
   installFailed: failure('INSTALL_FAILED'),
+  /** An index that does not hold what was written into it; it is made again from the files it is of. */
+  badIndex: failure('BAD_INDEX'),
   /** The inference engine refused a graph or a run. */
   engine: failure('ENGINE'),
   /** Another job of the same kind is running. */

@@ -1,5 +1,6 @@
 import { readFile, rm, stat, utimes } from 'node:fs/promises';
-import { errors } from '../errors.ts';
+import { setTimeout } from 'node:timers/promises';
+import { errors, L3PruneError } from '../errors.ts';
 import { acquireLock } from '../lock.ts';
 import type { IndexLocation } from './location.ts';
 
@@ -21,16 +22,19 @@ export interface WriterLock {
  * @throws BUSY where another process holds it, WRITE_FAILED
  */
 export async function acquireWriterLock({ lock }: Pick<IndexLocation, 'lock'>): Promise<WriterLock> {
-  await removeStale(lock);
-  const release = await acquireLock(lock, (pid) => errors.busy(`Another process (${pid}) keeps this workspace's index up to date: search it, or stop that one first.`));
+  const acquire = (): Promise<() => Promise<void>> =>
+    acquireLock(lock, (pid) => errors.busy(`Another process (${pid}) keeps this workspace's index up to date: search it, or stop that one first.`));
+  const release = await acquire().catch(async (error: unknown) => {
+    if (!(error instanceof L3PruneError && error.code === 'BUSY' && (await isStale(lock)))) throw error;
+    await rm(lock, { force: true });
+    return acquire();
+  });
   const own = await readFile(lock, 'utf8');
-  const beat = setInterval(() => {
-    const now = new Date();
-    utimes(lock, now, now).catch(() => undefined);
-  }, heartbeatMilliseconds);
+  const isLost = async (): Promise<boolean> => (await readFile(lock, 'utf8').catch(() => '')) !== own;
+  const beat = setInterval(() => void touch(lock, isLost), heartbeatMilliseconds);
   beat.unref();
   return {
-    isLost: async () => (await readFile(lock, 'utf8').catch(() => '')) !== own,
+    isLost,
     release: async () => {
       clearInterval(beat);
       await release();
@@ -38,7 +42,25 @@ export async function acquireWriterLock({ lock }: Pick<IndexLocation, 'lock'>): 
   };
 }
 
-async function removeStale(lock: string): Promise<void> {
-  const found = await stat(lock).catch(() => undefined);
-  if (found !== undefined && Date.now() - found.mtimeMs > staleMilliseconds) await rm(lock, { force: true });
+/** Errors: BUSY where the lock is lost. */
+export async function checkHeld(lock: WriterLock): Promise<void> {
+  if (await lock.isLost()) throw errors.busy("Another process has taken over this workspace's index, because this one did not answer: run it again.");
+}
+
+/** One that is lost is another's, who has to show by itself that it lives. */
+async function touch(lock: string, isLost: () => Promise<boolean>): Promise<void> {
+  const now = new Date();
+  if (!(await isLost())) await utimes(lock, now, now).catch(() => undefined);
+}
+
+/** Whether its holder is not heard of: also while it is looked at, as after a sleep of the machine nobody has been. */
+async function isStale(lock: string): Promise<boolean> {
+  const before = await lastBeat(lock);
+  if (before === undefined || Date.now() - before < staleMilliseconds) return false;
+  await setTimeout(1.5 * heartbeatMilliseconds);
+  return (await lastBeat(lock)) === before;
+}
+
+async function lastBeat(lock: string): Promise<number | undefined> {
+  return (await stat(lock).catch(() => undefined))?.mtimeMs;
 }

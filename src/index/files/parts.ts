@@ -1,3 +1,5 @@
+import { OWN_IGNORE_FILE } from './rules.ts';
+
 /** The parts of a workspace that are walked: files, and folders with all that is in them. */
 export class Parts {
   readonly #parts: ReadonlySet<string>;
@@ -18,4 +20,15 @@ export class Parts {
   isAbove(folder: string): boolean {
     return this.#above.has(folder);
   }
+}
+
+const RULES_FILES: readonly string[] = ['.gitignore', OWN_IGNORE_FILE];
+
+/**
+ * What has to be looked at again where files and folders have changed: rules that are read from a file count for all of the
+ * folder that it lies in. Undefined where that is the whole workspace.
+ */
+export function partsToLookAt(changed: readonly string[]): readonly string[] | undefined {
+  const parts = changed.map((path) => (RULES_FILES.includes(path.slice(path.lastIndexOf('/') + 1)) ? path.slice(0, Math.max(0, path.lastIndexOf('/'))) : path));
+  return parts.includes('') ? undefined : parts;
 }

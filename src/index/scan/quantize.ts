@@ -40,7 +40,7 @@ export function pack({ values, scale }: QuantizedVector): Uint8Array {
   return packed;
 }
 
-/** The vector that was packed, as a copy. Errors: BAD_MODEL_FILE where it has other dimensions. */
+/** The vector that was packed, as a copy. Errors: BAD_INDEX where it has other dimensions. */
 export function unpack(packed: Uint8Array, dimensions: number): QuantizedVector {
   if (packed.length !== vectorBytes(dimensions)) throw badVector(packed.length, dimensions);
   return { values: new Int8Array(packed.slice(0, dimensions).buffer), scale: viewOf(packed).getFloat32(dimensions, true) };
@@ -48,8 +48,8 @@ export function unpack(packed: Uint8Array, dimensions: number): QuantizedVector 
 
 /** A stored vector is not as long as the index says. */
 export function badVector(bytes: number, dimensions: number): Error {
-  return errors.badModelFile(
-    `The index holds a vector of ${bytes} bytes where one of ${dimensions} numbers takes ${vectorBytes(dimensions)}: build it again.`,
+  return errors.badIndex(
+    `The index holds a vector of ${bytes} bytes where one of ${dimensions} numbers takes ${vectorBytes(dimensions)}: run l3prune index to make it again.`,
   );
 }
 

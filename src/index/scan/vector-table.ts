@@ -64,7 +64,7 @@ export class VectorTable {
     return this.addPacked(pack(vector));
   }
 
-  /** Appends one vector or more as `pack` makes them and returns the first one's row. Errors: BAD_MODEL_FILE, TOO_LARGE. */
+  /** Appends one vector or more as `pack` makes them and returns the first one's row. Errors: BAD_INDEX, TOO_LARGE. */
   addPacked(packed: Uint8Array): number {
     if (packed.length % this.#rowBytes !== 0) throw badVector(packed.length, this.dimensions);
     const row = this.#length;

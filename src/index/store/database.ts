@@ -1,17 +1,25 @@
-import { existsSync, statSync, openSync, readSync, closeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import type * as Sqlite from 'node:sqlite';
 import type { DatabaseSync } from 'node:sqlite';
 import { errors, L3PruneError } from '../../errors.ts';
+import { UnexpectedValueError } from './rows.ts';
 import { migrations, schemaVersion } from './schema.ts';
 
-/** How long a statement waits for another process before it gives up. */
-const busyMilliseconds = 5000;
+const defaultBusyMilliseconds = 5000;
 
-/** Raised where the file is no intact database: whoever may write sets it aside and begins anew. */
-export class DamagedIndexError extends L3PruneError {
-  constructor(file: string, cause: unknown) {
-    super('BAD_INDEX', `The index ${file} is damaged: run l3prune index to build it again.`, { cause });
-  }
+export interface DatabaseOptions {
+  /** How long a statement waits for another process before it gives up; 5 s where left out. */
+  readonly busyMilliseconds?: number | undefined;
+}
+
+/** Whether an index is no intact one: whoever may write sets it aside and begins anew. */
+export function isDamaged(error: unknown): boolean {
+  return error instanceof L3PruneError && error.code === 'BAD_INDEX';
+}
+
+/** Says so. */
+export function damaged(file: string, cause: unknown): L3PruneError {
+  return errors.badIndex(`The index ${file} is damaged: run l3prune index to build it again.`, cause);
 }
 
 /** Node's own SQLite, asked for when it is needed: an older Node has none, and all the rest runs there. Errors: UNSUPPORTED. */
@@ -30,16 +38,18 @@ function tooOld(cause?: unknown): L3PruneError {
  *
  * @throws BAD_INDEX (damaged), UNSUPPORTED (of a newer version; no SQLite), WRITE_FAILED, BUSY
  */
-export function openForWriting(file: string): DatabaseSync {
+export function openForWriting(file: string, { busyMilliseconds = defaultBusyMilliseconds }: DatabaseOptions = {}): DatabaseSync {
   const { DatabaseSync } = sqlite();
   return translated(file, () => {
     checkLength(file);
     const database = new DatabaseSync(file, { timeout: busyMilliseconds });
     try {
+      // Before anything else: what a newer version has made is left as it is.
+      checkVersion(database, file);
       // 13 vectors of 580 bytes fit a page of 8 KB; of 4 KB, 6.
       database.exec('PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = OFF; PRAGMA journal_size_limit = 16777216;');
       probeFullText(database);
-      migrate(database, file);
+      migrate(database);
       return database;
     } catch (error) {
       database.close();
@@ -53,7 +63,7 @@ export function openForWriting(file: string): DatabaseSync {
  *
  * @throws NOT_FOUND (no index yet), BAD_INDEX, UNSUPPORTED, BUSY
  */
-export function openForReading(file: string): DatabaseSync {
+export function openForReading(file: string, { busyMilliseconds = defaultBusyMilliseconds }: DatabaseOptions = {}): DatabaseSync {
   const { DatabaseSync } = sqlite();
   if (!existsSync(file)) throw errors.notFound(`There is no index of this workspace yet: run l3prune index.`);
   return translated(file, () => {
@@ -94,11 +104,13 @@ export function translated<R>(file: string, work: () => R): R {
 }
 
 /** What SQLite calls its results: the low byte of its extended codes. */
-const codes = { busy: 5, locked: 6, readonly: 8, io: 10, corrupt: 11, full: 13, cannotOpen: 14, notADatabase: 26 } as const;
+const codes = { error: 1, busy: 5, locked: 6, readonly: 8, io: 10, corrupt: 11, full: 13, cannotOpen: 14, constraint: 19, mismatch: 20, notADatabase: 26 } as const;
 
 function asOurs(file: string, error: unknown): unknown {
   if (error instanceof L3PruneError) return error;
-  const code = (error as { errcode?: number }).errcode;
+  const { errcode: code, code: name, message } = error as { errcode?: number; code?: string; message: string };
+  // A whole number that no JavaScript number holds: none of ours.
+  if (error instanceof UnexpectedValueError || name === 'ERR_OUT_OF_RANGE') return damaged(file, error);
   if (code === undefined) return error;
   switch (code & 0xff) {
     case codes.busy:
@@ -112,16 +124,21 @@ function asOurs(file: string, error: unknown): unknown {
       return errors.writeFailed(`The disk refuses to read or write the index ${file}: check it and try again.`, error);
     case codes.cannotOpen:
       return errors.writeFailed(`The index ${file} cannot be opened: check that its folder can be written.`, error);
+    // The statements are ours and what they store fits: where it does not, something has written over the file.
+    case codes.constraint:
+    case codes.mismatch:
     case codes.corrupt:
     case codes.notADatabase:
-      return new DamagedIndexError(file, error);
+      return damaged(file, error);
+    case codes.error:
+      // What is wrong with a query is not the file's fault.
+      return /^fts5|syntax error/.test(message) ? error : damaged(file, error);
     default:
       return error;
   }
 }
 
-function migrate(database: DatabaseSync, file: string): void {
-  checkVersion(database, file);
+function migrate(database: DatabaseSync): void {
   const version = versionOf(database);
   if (version === schemaVersion) return;
   inTransaction(database, () => {
@@ -134,6 +151,7 @@ function checkVersion(database: DatabaseSync, file: string): void {
   const version = versionOf(database);
   if (version > schemaVersion)
     throw errors.unsupported(`The index ${file} was written by a newer version of L3Prune: use that version, or delete the file to build it again.`);
+  if (version < 0) throw damaged(file, new Error(`version ${version}`));
 }
 
 function versionOf(database: DatabaseSync): number {
@@ -150,21 +168,46 @@ function probeFullText(database: DatabaseSync): void {
 }
 
 /**
- * SQLite meets a page that is cut off only when it reads it, which may be in the midst of an answer. While there is a log
- * beside the file the header may speak of pages that are in the log alone.
+ * SQLite meets a page that is cut off only when it reads it, which may be in the midst of an answer. Errors: BAD_INDEX.
  */
 function checkLength(file: string): void {
-  if (!existsSync(file) || (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
-  const { size } = statSync(file);
-  const header = Buffer.alloc(32);
-  const descriptor = openSync(file, 'r');
+  // Another process may be putting its log into the file just now: what is cut off is so at a second look.
+  if (isCutOff(file) && isCutOff(file)) throw damaged(file, new Error('It is shorter than it says.'));
+}
+
+function isCutOff(file: string): boolean {
+  // While there is a log beside the file the header may speak of pages that are in the log alone.
+  if (!existsSync(file) || hasLog(file)) return false;
+  const { header, size } = beginningOf(file);
+  if (header.length < headerBytes) return size > 0;
+  const pageSize = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16);
+  return size < pageSize * header.readUInt32BE(28);
+}
+
+/** As far as the number of pages. */
+const headerBytes = 32;
+
+/** A file that cannot be read begins with nothing: what is wrong with it, SQLite says. */
+function beginningOf(file: string): { readonly header: Buffer; readonly size: number } {
+  let descriptor: number | undefined;
   try {
-    const read = readSync(descriptor, header, 0, header.length, 0);
-    if (size === 0) return;
-    const isOurs = read === header.length && header.toString('latin1', 0, 16) === 'SQLite format 3\0';
-    const pageSize = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16);
-    if (!isOurs || size < pageSize * header.readUInt32BE(28)) throw new DamagedIndexError(file, new Error(`${size} bytes of ${pageSize * header.readUInt32BE(28)}`));
+    descriptor = openSync(file, 'r');
+    const header = Buffer.alloc(headerBytes);
+    const read = readSync(descriptor, header, 0, headerBytes, 0);
+    return { header: header.subarray(0, read), size: fstatSync(descriptor).size };
+  } catch {
+    return { header: Buffer.alloc(0), size: 0 };
   } finally {
-    closeSync(descriptor);
+    if (descriptor !== undefined) closeSync(descriptor);
   }
+}
+
+/** What tells a file from another that has taken its place; undefined where there is none. */
+export function identityOf(file: string): number | undefined {
+  return statSync(file, { throwIfNoEntry: false })?.ino;
+}
+
+/** Whether something waits in the log beside a database to be put into it. */
+export function hasLog(file: string): boolean {
+  return (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { EncoderSource, StoredEncoder } from './types.ts';
+import { toEncoder } from './rows.ts';
+import type { StoredEncoder } from './types.ts';
 
 /** The encoder whose vectors answer queries: complete, or the only one. */
 export function activeEncoder(database: DatabaseSync): StoredEncoder | undefined {
@@ -12,10 +13,7 @@ export function targetEncoder(database: DatabaseSync): StoredEncoder | undefined
 }
 
 export function encoderRows(database: DatabaseSync): StoredEncoder[] {
-  return database
-    .prepare('SELECT id, fingerprint, dimensions, source FROM encoders')
-    .all()
-    .map((row) => ({ id: row['id'] as number, fingerprint: row['fingerprint'] as string, dimensions: row['dimensions'] as number, source: JSON.parse(row['source'] as string) as EncoderSource }));
+  return database.prepare('SELECT id, fingerprint, dimensions, source FROM encoders').all().map(toEncoder);
 }
 
 function byMeta(database: DatabaseSync, key: string): StoredEncoder | undefined {

@@ -1,8 +1,10 @@
 import { statSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { openForReading, translated } from './database.ts';
+import { errors } from '../../errors.ts';
+import type { FileRules } from '../files/types.ts';
+import { identityOf, openForReading, translated, type DatabaseOptions } from './database.ts';
 import { activeEncoder, targetEncoder } from './encoders.ts';
-import { toChunk, toFile } from './rows.ts';
+import { bytesIn, jsonIn, numberIn, textIn, toChunk, toFile, type Row } from './rows.ts';
 import type { StoreCounts, StoredChunk, StoredEncoder, StoredFile } from './types.ts';
 
 /** How much a word counts by where it stands. */
@@ -43,31 +45,34 @@ export class IndexReader {
   readonly file: string;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #identity: number | undefined;
 
   private constructor(file: string, database: DatabaseSync) {
     this.file = file;
     this.#database = database;
+    this.#identity = identityOf(file);
   }
 
   /** @throws NOT_FOUND (no index yet), BAD_INDEX, UNSUPPORTED, BUSY */
-  static open(file: string): IndexReader {
-    return new IndexReader(file, openForReading(file));
+  static open(file: string, options?: DatabaseOptions): IndexReader {
+    return new IndexReader(file, openForReading(file, options));
   }
 
   close(): void {
     this.#database.close();
   }
 
-  /** Changes whenever another process has committed something. */
+  /** Changes whenever another process has committed something. Errors: also BAD_INDEX where another file has taken the place of this one. */
   version(): number {
-    return this.#do(() => this.#statement('PRAGMA data_version').get()!['data_version'] as number);
+    if (identityOf(this.file) !== this.#identity) throw errors.badIndex(`The index ${this.file} has been set aside and is built again: search again.`);
+    return this.#do(() => numberIn(this.#statement('PRAGMA data_version').get()!, 'data_version'));
   }
 
   counts(): StoreCounts {
     return this.#do(() => {
       const row = this.#statement('SELECT (SELECT count(*) FROM files) AS files, (SELECT count(*) FROM chunks) AS chunks, (SELECT coalesce(sum(characters), 0) FROM files) AS characters').get()!;
       const bytes = ['', '-wal'].reduce((sum, suffix) => sum + (statSync(`${this.file}${suffix}`, { throwIfNoEntry: false })?.size ?? 0), 0);
-      return { files: row['files'] as number, chunks: row['chunks'] as number, characters: row['characters'] as number, bytes };
+      return { files: numberIn(row, 'files'), chunks: numberIn(row, 'chunks'), characters: numberIn(row, 'characters'), bytes };
     });
   }
 
@@ -78,8 +83,8 @@ export class IndexReader {
         `SELECT (SELECT count(*) FROM files) AS files,
           (SELECT count(DISTINCT c.file) FROM chunks AS c WHERE NOT EXISTS (SELECT 1 FROM vectors AS v WHERE v.encoder = ? AND v.text_hash = c.text_hash)) AS missing`,
       ).get(encoder.id)!;
-      const files = row['files'] as number;
-      return files === 0 ? 1 : 1 - (row['missing'] as number) / files;
+      const files = numberIn(row, 'files');
+      return files === 0 ? 1 : 1 - numberIn(row, 'missing') / files;
     });
   }
 
@@ -94,8 +99,16 @@ export class IndexReader {
   /** What the last whole look at the workspace left out, by reason; undefined before the first has come to its end. */
   excluded(): Readonly<Record<string, number>> | undefined {
     return this.#do(() => {
-      const excluded = this.#statement("SELECT value FROM meta WHERE key = 'excluded'").get()?.['value'];
-      return excluded === undefined ? undefined : (JSON.parse(excluded as string) as Record<string, number>);
+      const row = this.#statement("SELECT value FROM meta WHERE key = 'excluded'").get();
+      return row === undefined ? undefined : jsonIn<Record<string, number>>(row, 'value');
+    });
+  }
+
+  /** Which files the workspace has in its index: what was last asked for. */
+  rules(): Partial<FileRules> {
+    return this.#do(() => {
+      const row = this.#statement("SELECT value FROM meta WHERE key = 'rules'").get();
+      return row === undefined ? {} : jsonIn<Partial<FileRules>>(row, 'value');
     });
   }
 
@@ -104,7 +117,7 @@ export class IndexReader {
     return this.#do(() =>
       this.#statement('SELECT id, path, language FROM files WHERE id > ? ORDER BY id')
         .all(after)
-        .map((row) => ({ id: row['id'] as number, path: row['path'] as string, language: row['language'] as string })),
+        .map((row) => ({ id: numberIn(row, 'id'), path: textIn(row, 'path'), language: textIn(row, 'language') })),
     );
   }
 
@@ -124,9 +137,9 @@ export class IndexReader {
       ).iterate(weights.path, weights.symbol, weights.body, terms.join(' OR '));
       const ranked: RankedChunk[] = [];
       for (const row of rows) {
-        const id = row['id'] as number;
+        const id = numberIn(row, 'id');
         if (wanted !== undefined && !wanted(id)) continue;
-        ranked.push({ id, score: -(row['rank'] as number) });
+        ranked.push({ id, score: -numberIn(row, 'rank') });
         if (ranked.length === top) break;
       }
       return ranked;
@@ -143,7 +156,7 @@ export class IndexReader {
     const characters = Array.from(text);
     const parts = new Set(characters.slice(2).map((_, i) => characters.slice(i, i + 3).join('')));
     const match = Array.from(parts, (part) => `"${part.replaceAll('"', '""')}"`).join(' AND ');
-    return this.#do(() => this.#statement('SELECT rowid AS id FROM trigrams WHERE trigrams MATCH ? LIMIT ?').all(match, most).map((row) => row['id'] as number));
+    return this.#do(() => this.#statement('SELECT rowid AS id FROM trigrams WHERE trigrams MATCH ? LIMIT ?').all(match, most).map((row) => numberIn(row, 'id')));
   }
 
   /** A chunk by its id; undefined where it has been replaced meanwhile. */
@@ -162,7 +175,7 @@ export class IndexReader {
   place(id: number): { readonly fileId: number; readonly kind: number } | undefined {
     return this.#do(() => {
       const row = this.#statement('SELECT file, kind FROM chunks WHERE id = ?').get(id);
-      return row === undefined ? undefined : { fileId: row['file'] as number, kind: row['kind'] as number };
+      return row === undefined ? undefined : { fileId: numberIn(row, 'file'), kind: numberIn(row, 'kind') };
     });
   }
 
@@ -176,8 +189,11 @@ export class IndexReader {
 
   /** Vectors of an encoder that came after `after`, oldest first. */
   *vectors(encoder: StoredEncoder, after: number): Generator<VectorRow> {
-    for (const row of this.#iterate('SELECT id, text_hash, vector FROM vectors WHERE id > ? AND encoder = ? ORDER BY id', after, encoder.id))
-      yield { id: row['id'] as number, textHash: row['text_hash'] as Uint8Array, vector: row['vector'] as Uint8Array };
+    yield* this.#iterate('SELECT id, text_hash, vector FROM vectors WHERE id > ? AND encoder = ? ORDER BY id', [after, encoder.id], (row) => ({
+      id: numberIn(row, 'id'),
+      textHash: bytesIn(row, 'text_hash'),
+      vector: bytesIn(row, 'vector'),
+    }));
   }
 
   /** Chunks that have a vector of an encoder, where the chunk or the vector is newer than these. */
@@ -185,8 +201,8 @@ export class IndexReader {
     const columns = 'SELECT c.id AS id, c.file AS file, c.kind AS kind, v.id AS vector';
     const byVector = `${columns} FROM vectors AS v JOIN chunks AS c ON c.text_hash = v.text_hash WHERE v.id > ? AND v.encoder = ? AND c.id <= ?`;
     const byChunk = `${columns} FROM chunks AS c JOIN vectors AS v ON v.encoder = ? AND v.text_hash = c.text_hash WHERE c.id > ?`;
-    for (const row of this.#iterate(byVector, afterVector, encoder.id, afterChunk)) yield toRow(row);
-    for (const row of this.#iterate(byChunk, encoder.id, afterChunk)) yield toRow(row);
+    yield* this.#iterate(byVector, [afterVector, encoder.id, afterChunk], toRow);
+    yield* this.#iterate(byChunk, [encoder.id, afterChunk], toRow);
   }
 
   /** The newest chunk's id. */
@@ -201,17 +217,21 @@ export class IndexReader {
       try {
         return work();
       } finally {
-        this.#database.exec('COMMIT');
+        // After some failures SQLite has ended it already.
+        if (this.#database.isTransaction) this.#database.exec('COMMIT');
       }
     });
   }
 
-  *#iterate(sql: string, ...parameters: Array<number | string>): Generator<Record<string, unknown>> {
+  *#iterate<R>(sql: string, parameters: readonly number[], toItem: (row: Row) => R): Generator<R> {
     const rows = this.#do(() => this.#database.prepare(sql).iterate(...parameters));
     for (;;) {
-      const step = this.#do(() => rows.next());
-      if (step.done) return;
-      yield step.value;
+      const step = this.#do(() => {
+        const { done, value } = rows.next();
+        return done ? undefined : { item: toItem(value as Row) };
+      });
+      if (step === undefined) return;
+      yield step.item;
     }
   }
 
@@ -226,6 +246,6 @@ export class IndexReader {
   }
 }
 
-function toRow(row: Record<string, unknown>): ChunkRow {
-  return { id: row['id'] as number, fileId: row['file'] as number, kind: row['kind'] as number, vectorId: row['vector'] as number };
+function toRow(row: Row): ChunkRow {
+  return { id: numberIn(row, 'id'), fileId: numberIn(row, 'file'), kind: numberIn(row, 'kind'), vectorId: numberIn(row, 'vector') };
 }

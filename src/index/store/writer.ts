@@ -1,11 +1,13 @@
-import { rmSync, statSync } from 'node:fs';
-import { rename } from 'node:fs/promises';
+import { renameSync, rmSync, statSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { errors } from '../../errors.ts';
+import { reason } from '../../files.ts';
 import { chunkKinds } from '../chunks/types.ts';
 import type { FileRules } from '../files/types.ts';
-import { DamagedIndexError, inTransaction, openForWriting, translated } from './database.ts';
+import { vectorBytes } from '../scan/quantize.ts';
+import { damaged, hasLog, identityOf, inTransaction, isDamaged, openForWriting, translated, type DatabaseOptions } from './database.ts';
 import { activeEncoder, encoderRows, targetEncoder } from './encoders.ts';
-import { toFile } from './rows.ts';
+import { bytesIn, jsonIn, numberIn, textIn, toFile } from './rows.ts';
 import type { EncoderSource, NewFile, RefusedFile, StoredEncoder, StoredFile } from './types.ts';
 
 /** A text that has no vector of an encoder yet, by the first chunk that holds it. */
@@ -13,6 +15,13 @@ export interface PendingText {
   readonly textHash: Uint8Array;
   readonly chunkId: number;
   readonly path: string;
+  readonly language: string;
+}
+
+/** A writer, and where what was there before it is now, if that was damaged. */
+export interface OpenedWriter {
+  readonly writer: IndexWriter;
+  readonly setAside: string | undefined;
 }
 
 /** Vectors of texts that no file holds any more are kept up to this share of all, for branches that come back. */
@@ -28,56 +37,73 @@ export class IndexWriter {
   readonly file: string;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #identity: number | undefined;
 
   private constructor(file: string, database: DatabaseSync) {
     this.file = file;
     this.#database = database;
+    this.#identity = identityOf(file);
   }
 
   /** @throws BAD_INDEX, UNSUPPORTED, WRITE_FAILED, BUSY */
-  static open(file: string): IndexWriter {
-    return new IndexWriter(file, openForWriting(file));
-  }
-
-  /**
-   * The same; a damaged file is set aside under another name first.
-   *
-   * @returns the writer, and where the damaged file is now
-   */
-  static async openOrRebuild(file: string): Promise<{ readonly writer: IndexWriter; readonly setAside: string | undefined }> {
+  static open(file: string, options?: DatabaseOptions): IndexWriter {
+    const isLeft = hasLog(file);
+    const writer = new IndexWriter(file, openForWriting(file, options));
     try {
-      const writer = IndexWriter.open(file);
-      if (writer.#isIntact()) return { writer, setAside: undefined };
-      writer.close();
+      writer.#begin(isLeft);
+      return writer;
     } catch (error) {
-      if (!(error instanceof DamagedIndexError)) throw error;
+      writer.#database.close();
+      throw error;
     }
-    const aside = await setAside(file);
-    return { writer: IndexWriter.open(file), setAside: aside };
   }
 
-  close(): void {
+  /** The same; a damaged file is set aside under another name first. */
+  static openOrRebuild(file: string, options?: DatabaseOptions): OpenedWriter {
     try {
-      translated(this.file, () => this.#database.exec("INSERT OR REPLACE INTO meta VALUES ('clean', '1')"));
+      return { writer: IndexWriter.open(file, options), setAside: undefined };
+    } catch (error) {
+      if (!isDamaged(error)) throw error;
+      return IndexWriter.rebuild(file, options);
+    }
+  }
+
+  /** Sets aside what is there and begins anew. Nobody of this process may have it open. */
+  static rebuild(file: string, options?: DatabaseOptions): OpenedWriter {
+    const aside = setAside(file);
+    return { writer: IndexWriter.open(file, options), setAside: aside };
+  }
+
+  /** Nothing where it is closed already. */
+  close(): void {
+    if (!this.#database.isOpen) return;
+    try {
+      this.#do(() => this.#setMeta('clean', '1'));
     } catch {
       // It will be checked when it is next opened.
     }
     this.#database.close();
   }
 
-  /** Whether every page is what it should be; asked only where the last writer did not come to its end. */
-  #isIntact(): boolean {
-    return this.#do(() => {
+  /** Looks whether every page is what it should be, where the last writer did not come to its end. */
+  #begin(isLogLeft: boolean): void {
+    this.#do(() => {
       const clean = this.#statement("SELECT value FROM meta WHERE key = 'clean'").get();
-      this.#statement("INSERT OR REPLACE INTO meta VALUES ('clean', '0')").run();
-      if (clean === undefined || clean['value'] === '1') return true;
-      return this.#database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] === 'ok';
+      const isChecked = isLogLeft || (clean !== undefined && clean['value'] !== '1');
+      const found = isChecked ? this.#database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] : 'ok';
+      if (found !== 'ok') throw damaged(this.file, new Error(String(found)));
+      this.#setMeta('clean', '0');
     });
   }
 
-  /** Several changes as one transaction. */
+  /** Several changes as one transaction; a part of it where one is under way. */
   together<R>(work: () => R): R {
-    return this.#do(() => inTransaction(this.#database, work));
+    return this.#do(() => {
+      if (this.#database.isTransaction) return work();
+      // Somebody has removed the file: SQLite would go on and write what nobody can find.
+      if (identityOf(this.file) !== this.#identity) throw damaged(this.file, new Error('It has been removed.'));
+      return inTransaction(this.#database, work);
+    });
   }
 
   files(): StoredFile[] {
@@ -86,13 +112,13 @@ export class IndexWriter {
 
   refused(): RefusedFile[] {
     return this.#do(() =>
-      this.#statement('SELECT path, size, mtime, reason FROM refused').all().map((row) => ({ path: row['path'] as string, size: row['size'] as number, mtimeMs: row['mtime'] as number, reason: row['reason'] as string })),
+      this.#statement('SELECT path, size, mtime, reason FROM refused').all().map((row) => ({ path: textIn(row, 'path'), size: numberIn(row, 'size'), mtimeMs: numberIn(row, 'mtime'), reason: textIn(row, 'reason') })),
     );
   }
 
   /** Stores a file with its chunks in the place of what its path had. */
   putFile(file: NewFile): void {
-    this.#do(() => {
+    this.together(() => {
       this.removePath(file.path);
       const { lastInsertRowid: fileId } = this.#statement('INSERT INTO files (path, language, size, mtime, hash, characters) VALUES (?, ?, ?, ?, ?, ?)').run(
         file.path,
@@ -114,7 +140,7 @@ export class IndexWriter {
   }
 
   putRefused({ path, size, mtimeMs, reason }: RefusedFile): void {
-    this.#do(() => {
+    this.together(() => {
       this.removePath(path);
       this.#statement('INSERT INTO refused (path, size, mtime, reason) VALUES (?, ?, ?, ?)').run(path, size, mtimeMs, reason);
     });
@@ -125,12 +151,23 @@ export class IndexWriter {
     this.#do(() => this.#statement('UPDATE files SET size = ?, mtime = ? WHERE id = ?').run(size, mtimeMs, id));
   }
 
+  /** Has a file read and cut again by the next look at it, though its size and time be the same. */
+  distrustFile(path: string): void {
+    this.#do(() => this.#statement("UPDATE files SET mtime = -1, hash = x'' WHERE path = ?").run(path));
+  }
+
+  /** Paths of the files of which that holds. */
+  distrusted(): string[] {
+    return this.#do(() => this.#statement("SELECT path FROM files WHERE hash = x''").all().map((row) => textIn(row, 'path')));
+  }
+
   /** Takes a path out; nothing where it is not in. */
   removePath(path: string): void {
-    this.#do(() => {
+    this.together(() => {
       this.#statement('DELETE FROM refused WHERE path = ?').run(path);
-      const id = this.#statement('SELECT id FROM files WHERE path = ?').get(path)?.['id'];
-      if (id === undefined) return;
+      const row = this.#statement('SELECT id FROM files WHERE path = ?').get(path);
+      if (row === undefined) return;
+      const id = numberIn(row, 'id');
       for (const table of ['words', 'trigrams']) this.#statement(`DELETE FROM ${table} WHERE rowid IN (SELECT id FROM chunks WHERE file = ?)`).run(id);
       this.#statement('DELETE FROM chunks WHERE file = ?').run(id);
       this.#statement('DELETE FROM files WHERE id = ?').run(id);
@@ -149,26 +186,24 @@ export class IndexWriter {
 
   /** Makes an encoder the one that the workspace is to have; it answers at once where there is no other. */
   setTargetEncoder(fingerprint: string, dimensions: number, source: EncoderSource): StoredEncoder {
-    return this.#do(() =>
-      inTransaction(this.#database, () => {
-        this.#statement('INSERT INTO encoders (fingerprint, dimensions, source) VALUES (?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET source = excluded.source').run(fingerprint, dimensions, JSON.stringify(source));
-        const encoder = encoderRows(this.#database).find((row) => row.fingerprint === fingerprint)!;
-        this.#setMeta('target', String(encoder.id));
-        if (activeEncoder(this.#database) === undefined) this.#setMeta('active', String(encoder.id));
-        return encoder;
-      }),
-    );
+    return this.together(() => {
+      const insert = 'INSERT INTO encoders (fingerprint, dimensions, source) VALUES (?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET dimensions = excluded.dimensions, source = excluded.source';
+      this.#statement(insert).run(fingerprint, dimensions, JSON.stringify(source));
+      const encoder = encoderRows(this.#database).find((row) => row.fingerprint === fingerprint)!;
+      this.#setMeta('target', String(encoder.id));
+      if (activeEncoder(this.#database) === undefined) this.#setMeta('active', String(encoder.id));
+      return encoder;
+    });
   }
 
-  /** Has an encoder answer queries, and drops the vectors of all others. */
+  /** Has an encoder answer queries, and drops all others with their vectors. */
   activate(encoder: StoredEncoder): void {
-    this.#do(() =>
-      inTransaction(this.#database, () => {
-        this.#setMeta('active', String(encoder.id));
-        this.#statement('DELETE FROM vectors WHERE encoder <> ?').run(encoder.id);
-        this.#statement('DELETE FROM encoders WHERE id <> ?').run(encoder.id);
-      }),
-    );
+    this.together(() => {
+      if (encoderRows(this.#database).length === 1 && activeEncoder(this.#database)?.id === encoder.id) return;
+      this.#setMeta('active', String(encoder.id));
+      this.#statement('DELETE FROM vectors WHERE encoder <> ?').run(encoder.id);
+      this.#statement('DELETE FROM encoders WHERE id <> ?').run(encoder.id);
+    });
   }
 
   /** Different texts of chunks, and those of them that have a vector. */
@@ -178,7 +213,7 @@ export class IndexWriter {
         `SELECT count(*) AS texts, count(v.id) AS embedded FROM (SELECT DISTINCT text_hash FROM chunks) AS c
          LEFT JOIN vectors AS v ON v.encoder = ? AND v.text_hash = c.text_hash`,
       ).get(encoder.id)!;
-      return { texts: row['texts'] as number, embedded: row['embedded'] as number };
+      return { texts: numberIn(row, 'texts'), embedded: numberIn(row, 'embedded') };
     });
   }
 
@@ -186,12 +221,12 @@ export class IndexWriter {
   pending(encoder: StoredEncoder, after: number, limit: number): PendingText[] {
     return this.#do(() =>
       this.#statement(
-        `SELECT c.id AS id, c.text_hash AS text_hash, f.path AS path FROM chunks AS c JOIN files AS f ON f.id = c.file
+        `SELECT c.id AS id, c.text_hash AS text_hash, f.path AS path, f.language AS language FROM chunks AS c JOIN files AS f ON f.id = c.file
          WHERE c.id > ? AND NOT EXISTS (SELECT 1 FROM vectors AS v WHERE v.encoder = ? AND v.text_hash = c.text_hash)
          ORDER BY c.id LIMIT ?`,
       )
         .all(after, encoder.id, limit)
-        .map((row) => ({ chunkId: row['id'] as number, textHash: row['text_hash'] as Uint8Array, path: row['path'] as string })),
+        .map((row) => ({ chunkId: numberIn(row, 'id'), textHash: bytesIn(row, 'text_hash'), path: textIn(row, 'path'), language: textIn(row, 'language') })),
     );
   }
 
@@ -203,12 +238,20 @@ export class IndexWriter {
     });
   }
 
+  /** Drops vectors that are not as long as their encoder's are, so that they are made again; how many. */
+  dropMisfits(): number {
+    return this.#do(() => {
+      const misfits = `SELECT v.id FROM vectors AS v LEFT JOIN encoders AS e ON e.id = v.encoder WHERE typeof(v.vector) <> 'blob' OR e.id IS NULL OR length(v.vector) <> e.dimensions + ?`;
+      return Number(this.#statement(`DELETE FROM vectors WHERE id IN (${misfits})`).run(vectorBytes(0)).changes);
+    });
+  }
+
   /** Drops the oldest vectors of texts that no chunk has any more, where they have become many. */
   dropOrphans(): number {
     return this.#do(() => {
       const orphan = 'NOT EXISTS (SELECT 1 FROM chunks AS c WHERE c.text_hash = vectors.text_hash)';
-      const all = this.#statement('SELECT count(*) AS n FROM vectors').get()!['n'] as number;
-      const orphans = this.#statement(`SELECT count(*) AS n FROM vectors WHERE ${orphan}`).get()!['n'] as number;
+      const all = numberIn(this.#statement('SELECT count(*) AS n FROM vectors').get()!, 'n');
+      const orphans = numberIn(this.#statement(`SELECT count(*) AS n FROM vectors WHERE ${orphan}`).get()!, 'n');
       const excess = Math.ceil(orphans - (mostOrphans / (1 - mostOrphans)) * (all - orphans));
       if (excess <= 0) return 0;
       this.#statement(`DELETE FROM vectors WHERE id IN (SELECT id FROM vectors WHERE ${orphan} ORDER BY id LIMIT ?)`).run(excess);
@@ -221,15 +264,15 @@ export class IndexWriter {
     this.#do(() => this.#setMeta('excluded', JSON.stringify(counts)));
   }
 
-  /** Which files the workspace has in its index: what was last asked for. */
+  /** Which files the workspace has in its index: what was last asked for, where anything was. */
   rules(): Partial<FileRules> {
     return this.#do(() => {
-      const rules = this.#statement("SELECT value FROM meta WHERE key = 'rules'").get()?.['value'];
-      return rules === undefined ? {} : (JSON.parse(rules as string) as Partial<FileRules>);
+      const row = this.#statement("SELECT value FROM meta WHERE key = 'rules'").get();
+      return row === undefined ? {} : jsonIn<Partial<FileRules>>(row, 'value');
     });
   }
 
-  setRules(rules: FileRules): void {
+  setRules(rules: Partial<FileRules>): void {
     this.#do(() => this.#setMeta('rules', JSON.stringify(rules)));
   }
 
@@ -253,11 +296,16 @@ export class IndexWriter {
   }
 }
 
-/** Renames a damaged database; its log goes, it belongs to that file alone. */
-async function setAside(file: string): Promise<string> {
-  const time = new Date(statSync(file).mtimeMs).toISOString().replace(/\D/g, '').slice(0, 14);
+/** Renames a damaged database; its log goes, it belongs to that file alone. Nothing where somebody has removed it. Errors: WRITE_FAILED. */
+function setAside(file: string): string | undefined {
+  const found = statSync(file, { throwIfNoEntry: false });
+  const time = (found?.mtime ?? new Date()).toISOString().replace(/\D/g, '').slice(0, 14);
   const aside = `${file}.damaged-${time}`;
-  await rename(file, aside);
-  for (const suffix of ['-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
-  return aside;
+  try {
+    if (found !== undefined) renameSync(file, aside);
+    for (const suffix of ['-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
+    return found && aside;
+  } catch (error) {
+    throw errors.writeFailed(`The index ${file} is damaged and cannot be set aside: ${reason(error)}.`, error);
+  }
 }

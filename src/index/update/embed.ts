@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { lstat } from 'node:fs/promises';
 import type { EncoderText } from '../../encoder/prompt.ts';
-import { throwIfCancelled } from '../../errors.ts';
-import { readWorkspaceFile } from '../files/read.ts';
+import { CancelledError, throwIfCancelled } from '../../errors.ts';
+import { readWorkspaceFile, type ReadOptions } from '../files/read.ts';
 import type { IndexEncoder } from '../encoder.ts';
 import type { StoredEncoder } from '../store/types.ts';
 import type { IndexWriter, PendingText } from '../store/writer.ts';
 import { pack, quantize } from '../scan/quantize.ts';
-import { chunkedTexts, hashOf } from './texts.ts';
+import { chunkedTexts } from './texts.ts';
 
 /** How far the vectors are. Estimates never grow but by new work. */
 export interface EmbedProgress {
@@ -25,7 +25,7 @@ export interface EmbedResult {
   readonly embedded: number;
   readonly tokens: number;
   readonly seconds: number;
-  /** Texts whose file has changed since: the next look finds what they are now. */
+  /** Texts that their file does not hold as it was indexed, because it has changed since: the next look reads it again. */
   readonly skipped: number;
 }
 
@@ -67,28 +67,34 @@ export async function* embedPending(writer: IndexWriter, options: EmbedOptions):
     if (pending.length === 0) break;
     after = pending.at(-1)!.chunkId;
     const { texts, empty, missing } = await preparedTexts(pending, options);
-    skipped += missing;
-    clock.skip(missing + empty.length);
+    for (const { path } of missing) writer.distrustFile(path);
+    skipped += missing.length;
+    clock.skip(missing.length + empty.length);
     const commits = new Commits(writer, stored);
     // Nothing is near to a vector of zeros, and nobody asks for it again.
     for (const textHash of empty) commits.add(textHash, pack(quantize(new Float32Array(encoder.dimensions))));
     const runs = encoder.encoder.runs(texts.map(({ text }) => text), signal, () => clock.tokensPerSecond() * options.mostSeconds());
-    for (;;) {
-      for await (const paused of options.pace()) {
-        throwIfCancelled(signal);
-        yield { ...clock.progress(), paused };
+    try {
+      for (;;) {
+        for await (const paused of options.pace()) {
+          throwIfCancelled(signal);
+          yield { ...clock.progress(), paused };
+        }
+        const started = performance.now();
+        const step = await runs.next();
+        if (step.done) break;
+        const { texts: places, embeddings, tokens } = step.value;
+        places.forEach((place, i) => {
+          const vector = embeddings.subarray(i * encoder.dimensions, (i + 1) * encoder.dimensions);
+          commits.add(texts[place]!.textHash, encoder.packed(vector));
+        });
+        clock.count(places.length, tokens, (performance.now() - started) / 1000);
+        commits.commitIfDue();
+        yield clock.progress();
       }
-      const started = performance.now();
-      const step = await runs.next();
-      if (step.done) break;
-      const { texts: places, embeddings, tokens } = step.value;
-      places.forEach((place, i) => {
-        const vector = embeddings.subarray(i * encoder.dimensions, (i + 1) * encoder.dimensions);
-        commits.add(texts[place]!.textHash, encoder.packed(vector));
-      });
-      clock.count(places.length, tokens, (performance.now() - started) / 1000);
-      commits.commitIfDue();
-      yield clock.progress();
+    } catch (error) {
+      if (error instanceof CancelledError) commits.commit();
+      throw error;
     }
     commits.commit();
   }
@@ -98,8 +104,8 @@ export async function* embedPending(writer: IndexWriter, options: EmbedOptions):
 /** The pending texts, read again from their files: no copy of the user's code is kept. */
 async function preparedTexts(
   pending: readonly PendingText[],
-  { encoder, root, mostBytes }: EmbedOptions,
-): Promise<{ texts: Array<{ textHash: Uint8Array; text: EncoderText }>; empty: Uint8Array[]; missing: number }> {
+  { encoder, root, mostBytes, signal }: EmbedOptions,
+): Promise<{ texts: Array<{ textHash: Uint8Array; text: EncoderText }>; empty: Uint8Array[]; missing: PendingText[] }> {
   const byPath = new Map<string, PendingText[]>();
   for (const text of new Map(pending.map((text) => [keyOf(text.textHash), text])).values()) {
     const others = byPath.get(text.path);
@@ -108,12 +114,13 @@ async function preparedTexts(
   }
   const texts: Array<{ textHash: Uint8Array; text: EncoderText }> = [];
   const empty: Uint8Array[] = [];
-  let missing = 0;
-  for (const [path, wanted] of byPath) {
-    const contexts = await contextsOf(root, path, mostBytes);
-    for (const { textHash } of wanted) {
+  const missing: PendingText[] = [];
+  for (const wanted of byPath.values()) {
+    const contexts = await contextsOf(root, wanted[0]!, { mostBytes, signal });
+    for (const one of wanted) {
+      const { textHash } = one;
       const context = contexts.get(keyOf(textHash));
-      if (context === undefined) missing++;
+      if (context === undefined) missing.push(one);
       else {
         const text = encoder.prepare(context);
         if (text === undefined) empty.push(textHash);
@@ -125,13 +132,14 @@ async function preparedTexts(
 }
 
 /** What an encoder reads of a file's chunks, by hash; of a file that is gone or has become unreadable, nothing. */
-async function contextsOf(root: string, path: string, mostBytes: number): Promise<Map<string, string>> {
+async function contextsOf(root: string, { path, language }: PendingText, options: ReadOptions): Promise<Map<string, string>> {
   const absolute = join(root, path);
   const found = await lstat(absolute).catch(() => undefined);
   if (found === undefined) return new Map();
-  const read = await readWorkspaceFile({ path, absolute, size: found.size, mtimeMs: found.mtimeMs, language: '' }, { mostBytes });
+  const read = await readWorkspaceFile({ path, absolute, size: found.size, mtimeMs: found.mtimeMs, language }, options);
   if ('reason' in read) return new Map();
-  return new Map((await chunkedTexts(read.text, path)).map(({ context }) => [keyOf(hashOf(context)), context]));
+  const texts = await chunkedTexts(read.text, path);
+  return new Map(texts.map(({ context, textHash }) => [keyOf(textHash), context]));
 }
 
 function keyOf(textHash: Uint8Array): string {

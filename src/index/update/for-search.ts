@@ -10,15 +10,17 @@ import { WorkspaceIndex, type IndexOptions, type IndexProgress } from './update.
  * @throws NOT_FOUND, UNSUPPORTED, USAGE, CANCELLED, and what opening and running a model throws
  */
 export async function* updateForSearch(workspace: string, options: IndexOptions, request?: IndexEncoderRequest): AsyncGenerator<IndexProgress, void> {
-  let index: WorkspaceIndex;
   try {
-    index = await WorkspaceIndex.open(workspace, options);
+    yield* update(workspace, options, request);
   } catch (error) {
     if (!(error instanceof L3PruneError) || (error.code !== 'BUSY' && error.code !== 'WRITE_FAILED')) throw error;
     // Another process keeps it up to date.
     if (error.code !== 'BUSY') yield { phase: 'notice', notice: error.message };
-    return;
   }
+}
+
+async function* update(workspace: string, options: IndexOptions, request: IndexEncoderRequest | undefined): AsyncGenerator<IndexProgress, void> {
+  const index = await WorkspaceIndex.open(workspace, options);
   try {
     if (request === undefined) yield* index.updateTexts();
     else yield* index.update(request);

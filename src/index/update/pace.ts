@@ -1,8 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { computingFolder, isAnnounced } from '../../announce.ts';
 import type { IndexLocation } from '../location.ts';
-import type { WriterLock } from '../writer-lock.ts';
-import { errors } from '../../errors.ts';
+import { checkHeld, type WriterLock } from '../writer-lock.ts';
 import { isOnBattery } from './battery.ts';
 
 /** Between two looks at whether the machine is free again. */
@@ -22,6 +21,8 @@ export interface PaceOptions {
   readonly lock: WriterLock;
   /** Embeds also while a training runs, or on battery. */
   readonly regardless: boolean;
+  /** Where the system tells of batteries: see battery.ts. */
+  readonly powerSupplies?: string | undefined;
 }
 
 /** How embedding yields to queries, trainings and a battery: asked before every run. */
@@ -37,14 +38,16 @@ export class Pace {
   /** Waits while others need the machine; yields why, again and again. Errors: BUSY where another process has taken over. */
   async *wait(): AsyncGenerator<string, void> {
     const { location, lock } = this.#options;
-    if (await lock.isLost()) throw errors.busy("Another process has taken over this workspace's index, because this one did not answer: run it again.");
     const began = performance.now();
     while (await isAnnounced(location.waiting)) {
       this.#lastQuery = performance.now();
       if (this.#lastQuery - began > mostWaitSeconds * 1000) break;
       await setTimeout(lookMilliseconds);
     }
-    for (let reason = await this.#reasonToWait(); reason !== undefined; reason = await this.#reasonToWait()) {
+    for (;;) {
+      await checkHeld(lock);
+      const reason = await this.#reasonToWait();
+      if (reason === undefined) return;
       yield reason;
       await setTimeout(lookMilliseconds * 10);
     }
@@ -64,7 +67,7 @@ export class Pace {
 
   #isOnBattery(): boolean {
     const now = performance.now();
-    if (now - this.#battery.at > batterySeconds * 1000) this.#battery = { at: now, isOn: isOnBattery() === true };
+    if (now - this.#battery.at > batterySeconds * 1000) this.#battery = { at: now, isOn: isOnBattery(this.#options.powerSupplies) === true };
     return this.#battery.isOn;
   }
 }

@@ -13,13 +13,22 @@ export interface ChunkedText {
   readonly textHash: Uint8Array;
 }
 
-/** Cuts a file's text, and says what an encoder reads of each part. The same text gives the same, whatever its path. */
-export async function chunkedTexts(text: string, path: string): Promise<ChunkedText[]> {
-  const { chunks } = await chunkText(text, path);
-  return chunks.map((chunk) => {
+/**
+ * Cuts a file's text, and says what an encoder reads of each part. The same text gives the same, whatever folder it is in.
+ * `isFallback` where it was cut at its blank lines because its language's parser gave up.
+ */
+export async function cutFile(text: string, path: string): Promise<{ readonly texts: readonly ChunkedText[]; readonly isFallback: boolean }> {
+  const { chunks, fallback } = await chunkText(text, path);
+  const texts = chunks.map((chunk) => {
     const context = chunkContext(chunk, text);
     return { chunk, context, textHash: hashOf(context) };
   });
+  return { texts, isFallback: fallback !== undefined };
+}
+
+/** The texts of that alone. */
+export async function chunkedTexts(text: string, path: string): Promise<readonly ChunkedText[]> {
+  return (await cutFile(text, path)).texts;
 }
 
 /** A chunk as the store takes it, with the words that it is found by. */
@@ -34,6 +43,6 @@ export function wordsOf(text: string): string {
   return codeWords(text).join(' ');
 }
 
-export function hashOf(text: string): Uint8Array {
+function hashOf(text: string): Uint8Array {
   return createHash('sha256').update(text).digest().subarray(0, 16);
 }

@@ -1,13 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import { throwIfCancelled } from '../../errors.ts';
-import { IndexEncoder, type IndexEncoderRequest } from '../encoder.ts';
+import { IndexEncoder, type IndexEncoderRequest, type OpenIndexEncoderOptions } from '../encoder.ts';
 import { defaultFileRules } from '../files/defaults.ts';
+import { partsToLookAt } from '../files/parts.ts';
 import type { FileRules } from '../files/types.ts';
 import { locateIndex, prepareLocation, type IndexLocation } from '../location.ts';
 import type { StoredEncoder } from '../store/types.ts';
-import { DamagedIndexError } from '../store/database.ts';
+import { isDamaged } from '../store/database.ts';
 import { IndexWriter } from '../store/writer.ts';
-import { acquireWriterLock, type WriterLock } from '../writer-lock.ts';
-import type { OpenIndexEncoderOptions } from '../encoder.ts';
+import { acquireWriterLock, checkHeld, type WriterLock } from '../writer-lock.ts';
 import { embedPending, type EmbedProgress, type EmbedResult } from './embed.ts';
 import { Pace } from './pace.ts';
 import { scanWorkspace, type ScanProgress, type ScanResult } from './scan.ts';
@@ -42,7 +43,7 @@ export class WorkspaceIndex {
   #options: IndexOptions;
   readonly #lock: WriterLock;
   #writer: IndexWriter;
-  #encoder: IndexEncoder | undefined;
+  #encoder: { readonly of: IndexEncoderRequest; readonly opened: IndexEncoder } | undefined;
   readonly #notices: string[] = [];
 
   private constructor(location: IndexLocation, options: IndexOptions, lock: WriterLock, writer: IndexWriter) {
@@ -58,7 +59,7 @@ export class WorkspaceIndex {
     await prepareLocation(location);
     const lock = await acquireWriterLock(location);
     try {
-      const { writer, setAside } = await IndexWriter.openOrRebuild(location.database);
+      const { writer, setAside } = IndexWriter.openOrRebuild(location.database);
       const index = new WorkspaceIndex(location, options, lock, writer);
       if (setAside !== undefined) index.#notices.push(rebuilt(setAside));
       return index;
@@ -87,22 +88,31 @@ export class WorkspaceIndex {
   /** Does work once more with an empty index where this one turns out to be damaged: all of it can be made again. */
   async *#mended<R>(work: (whole: boolean) => AsyncGenerator<IndexProgress, R>): AsyncGenerator<IndexProgress, R> {
     for (const notice of this.#notices.splice(0)) yield { phase: 'notice', notice };
+    const before = this.#writer;
     try {
       return yield* work(false);
     } catch (error) {
-      if (!(error instanceof DamagedIndexError)) throw error;
-      this.#writer.close();
-      const { writer, setAside } = await IndexWriter.openOrRebuild(this.location.database);
-      this.#writer = writer;
-      yield { phase: 'notice', notice: rebuilt(setAside ?? this.location.database) };
+      // One that is set aside meanwhile, by an update of the words between two steps of this one, is closed.
+      if (!isDamaged(error) && this.#writer === before) throw error;
+      if (this.#writer === before) yield { phase: 'notice', notice: this.#rebuild() };
       return yield* work(true);
     }
   }
 
-  async close(): Promise<void> {
+  #rebuild(): string {
     this.#writer.close();
-    await this.#encoder?.dispose();
-    await this.#lock.release();
+    const { writer, setAside } = IndexWriter.rebuild(this.location.database);
+    this.#writer = writer;
+    return rebuilt(setAside);
+  }
+
+  async close(): Promise<void> {
+    try {
+      this.#writer.close();
+      await this.#encoder?.opened.dispose();
+    } finally {
+      await this.#lock.release();
+    }
   }
 
   /** Brings the words alone up to date. Errors: as `update`. */
@@ -111,7 +121,13 @@ export class WorkspaceIndex {
   }
 
   async *#scan(only: readonly string[] | undefined): AsyncGenerator<IndexProgress, ScanResult> {
-    const scanning = scanWorkspace(this.#writer, this.location.root, { rules: this.#rules(), only, signal: this.#options.signal });
+    const { rules, areNew } = this.#rules();
+    const scanning = scanWorkspace(this.#writer, this.location.root, {
+      rules,
+      only: only === undefined || areNew ? undefined : partsToLookAt(only),
+      beforeWrite: () => checkHeld(this.#lock),
+      signal: this.#options.signal,
+    });
     for (;;) {
       const step = await scanning.next();
       yield { phase: 'texts', texts: step.value };
@@ -122,38 +138,54 @@ export class WorkspaceIndex {
   async *#update(request: IndexEncoderRequest | undefined, only: readonly string[] | undefined): AsyncGenerator<IndexProgress, IndexResult> {
     const texts = yield* this.#scan(only);
     throwIfCancelled(this.#options.signal);
-    const wanted = request ?? this.#writer.targetEncoder()?.source;
-    if (wanted === undefined) return { texts, vectors: undefined };
     const before = this.#writer.targetEncoder();
-    if (request === undefined && before !== undefined && this.#isComplete(before)) return { texts, vectors: { embedded: 0, tokens: 0, seconds: 0, skipped: 0, encoder: before } };
+    const wanted = request ?? before?.source;
+    if (wanted === undefined) return { texts, vectors: undefined };
+    if (only === undefined) this.#writer.dropMisfits();
+    if (request === undefined && before !== undefined && this.#writer.activeEncoder()?.id === before.id && this.#hasAll(before)) return { texts, vectors: { embedded: 0, tokens: 0, seconds: 0, skipped: 0, encoder: before } };
     const encoder = yield* this.#open(wanted);
     const stored = this.#writer.setTargetEncoder(encoder.fingerprint, encoder.dimensions, encoder.source);
-    const result = yield* this.#embed(encoder, stored);
-    if (this.#writer.activeEncoder()?.id !== stored.id) this.#writer.activate(stored);
+    const result = yield* this.#embedAll(encoder, stored);
+    if (this.#hasAll(stored)) this.#writer.activate(stored);
     this.#writer.dropOrphans();
     return { texts, vectors: { ...result, encoder: stored } };
   }
 
-  #rules(): FileRules {
-    const rules = { ...defaultFileRules, ...this.#writer.rules(), ...this.#options.rules };
-    this.#writer.setRules(rules);
-    return rules;
+  /** The rules in force, and whether they were others before. */
+  #rules(): { readonly rules: FileRules; readonly areNew: boolean } {
+    const before = this.#writer.rules();
+    const asked = { ...before, ...this.#options.rules };
+    const areNew = !isDeepStrictEqual(asked, before);
+    if (areNew) this.#writer.setRules(asked);
+    return { rules: { ...defaultFileRules, ...asked }, areNew };
   }
 
-  #isComplete(encoder: StoredEncoder): boolean {
-    const isServing = this.#writer.activeEncoder()?.id === encoder.id;
-    return isServing && this.#writer.pending(encoder, 0, 1).length === 0;
+  #hasAll(encoder: StoredEncoder): boolean {
+    return this.#writer.pending(encoder, 0, 1).length === 0;
   }
 
   /** Opens the encoder, once for as long as it is the same. */
   async *#open(request: IndexEncoderRequest): AsyncGenerator<IndexProgress, IndexEncoder> {
-    const { source } = this.#encoder ?? {};
-    if (this.#encoder !== undefined && source!.model === request.model && Object.entries(request).every(([key, value]) => value === undefined || source![key as keyof typeof source] === value)) return this.#encoder;
-    await this.#encoder?.dispose();
-    this.#encoder = undefined;
+    if (this.#encoder !== undefined) {
+      const { of, opened } = this.#encoder;
+      if (isSame(request, of) || isSame(request, opened.source)) return opened;
+      this.#encoder = undefined;
+      await opened.dispose();
+    }
     yield { phase: 'encoder', what: 'opening the encoder', doneBytes: 0, totalBytes: undefined };
-    this.#encoder = await IndexEncoder.open(request, this.#options);
-    return this.#encoder;
+    const opened = await IndexEncoder.open(request, this.#options);
+    this.#encoder = { of: request, opened };
+    return opened;
+  }
+
+  /** Embeds what has no vector. What turns out to have changed since it was read is read again at once, but not for ever. */
+  async *#embedAll(encoder: IndexEncoder, stored: StoredEncoder): AsyncGenerator<IndexProgress, EmbedResult> {
+    const first = yield* this.#embed(encoder, stored);
+    const changed = this.#writer.distrusted();
+    if (changed.length === 0) return first;
+    yield* this.#scan(changed);
+    const second = yield* this.#embed(encoder, stored);
+    return { embedded: first.embedded + second.embedded, tokens: first.tokens + second.tokens, seconds: first.seconds + second.seconds, skipped: second.skipped };
   }
 
   async *#embed(encoder: IndexEncoder, stored: StoredEncoder): AsyncGenerator<IndexProgress, EmbedResult> {
@@ -163,7 +195,7 @@ export class WorkspaceIndex {
       encoder,
       stored,
       root: this.location.root,
-      mostBytes: this.#rules().mostBytes,
+      mostBytes: this.#rules().rules.mostBytes,
       pace: () => pace.wait(),
       mostSeconds: () => pace.mostSeconds(),
       signal,
@@ -176,6 +208,11 @@ export class WorkspaceIndex {
   }
 }
 
-function rebuilt(setAside: string): string {
+function isSame(a: IndexEncoderRequest, b: IndexEncoderRequest): boolean {
+  return a.model === b.model && a.layers === b.layers && a.maxLength === b.maxLength && a.precision === b.precision;
+}
+
+function rebuilt(setAside: string | undefined): string {
+  if (setAside === undefined) return 'The index was removed while it was open and is built again.';
   return `The index was damaged and is built again; the damaged file is kept as ${setAside} and can be deleted.`;
 }

@@ -41,7 +41,7 @@ describe('a quantized vector', () => {
   });
 
   test('of other dimensions is not unpacked', () => {
-    expect(codeOf(() => unpack(new Uint8Array(580), 575))).toBe('BAD_MODEL_FILE');
+    expect(codeOf(() => unpack(new Uint8Array(580), 575))).toBe('BAD_INDEX');
   });
 });
 

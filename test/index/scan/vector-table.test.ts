@@ -119,7 +119,7 @@ describe('a vector table', () => {
     expect(() => table.add(other)).toThrow(RangeError);
     expect(() => table.scores(other)).toThrow(RangeError);
     expect(() => table.best(anyVector(Random.fromSeed(9), 4), 1, new Uint8Array(2))).toThrow(RangeError);
-    expect(codeOf(() => table.addPacked(new Uint8Array(9)))).toBe('BAD_MODEL_FILE');
+    expect(codeOf(() => table.addPacked(new Uint8Array(9)))).toBe('BAD_INDEX');
     expect(table.length).toBe(3);
   });
 
