@@ -97,7 +97,7 @@ function legend(boards: readonly Scoreboard[]): string {
   const variants = new Set(boards.flatMap(({ standings }) => standings.map(({ score }) => score.variant)));
   const lines = [
     ...(variants.has('calibrated') ? ["calibrated: by the checkpoint's calibration; where it keeps none, the mean of the task's own texts taken off\n"] : []),
-    ...(variants.has('raw+bm25') ? ['+ BM25: both rankings fused by their ranks\n'] : []),
+    ...(variants.has('raw+bm25') ? ['+ BM25: both fused by their scores\n'] : []),
   ];
   return lines.join('');
 }

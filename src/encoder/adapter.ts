@@ -15,21 +15,25 @@ export interface Adapter extends Lora {
 
 export const adapterFiles = { config: 'adapter_config.json', weights: 'adapter_model.safetensors' } as const;
 
+/** The one value that is supported. */
+const only = <T extends string | boolean>(value: T) => z.literal(value, { error: `has to be ${JSON.stringify(value)}` });
+const nothing = z.record(z.string(), z.never({ error: 'is not supported: every module has the rank and alpha of all' }));
+
 /** What PEFT writes that changes the result; what we do not do has to be off. */
 const configSchema = z.object({
-  peft_type: z.literal('LORA'),
+  peft_type: only('LORA'),
   r: z.number().int().positive(),
   lora_alpha: z.number().positive(),
   lora_dropout: z.number().min(0).max(1).default(0),
-  target_modules: z.array(z.string()),
-  bias: z.literal('none').default('none'),
-  use_dora: z.literal(false).default(false),
-  use_rslora: z.literal(false).default(false),
-  fan_in_fan_out: z.literal(false).default(false),
-  lora_bias: z.literal(false).default(false),
-  rank_pattern: z.record(z.string(), z.never()).nullish(),
-  alpha_pattern: z.record(z.string(), z.never()).nullish(),
-  modules_to_save: z.null().optional(),
+  target_modules: z.array(z.string(), { error: 'has to be a list of modules, not a pattern of them' }),
+  bias: only('none').default('none'),
+  use_dora: only(false).default(false),
+  use_rslora: only(false).default(false),
+  fan_in_fan_out: only(false).default(false),
+  lora_bias: only(false).default(false),
+  rank_pattern: nothing.nullish(),
+  alpha_pattern: nothing.nullish(),
+  modules_to_save: z.null({ error: 'is not supported: modules that are trained whole have no place here' }).optional(),
 });
 
 /** PEFT's name of a parameter, by the module path of a bare decoder. */
@@ -120,5 +124,5 @@ async function readConfig(path: string): Promise<z.infer<typeof configSchema>> {
   const result = configSchema.safeParse(json);
   if (result.success) return result.data;
   const { path: place = [], message = '' } = result.error.issues[0] ?? {};
-  throw errors.unsupported(`${path} asks for something that is not a plain LoRA: ${place.join('.')}: ${message}.`);
+  throw errors.unsupported(`${path} asks for something that is not a plain LoRA: ${place.join('.')} ${message}.`);
 }

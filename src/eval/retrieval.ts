@@ -1,18 +1,15 @@
 import { setImmediate } from 'node:timers/promises';
 import { throwIfCancelled } from '../errors.ts';
-import { Bm25 } from '../text/bm25.ts';
+import { Bm25, type Ranked } from '../text/bm25.ts';
+import { fuse, fusionDepth } from '../text/fusion.ts';
 import type { Corpus, CorpusQuery } from './corpus.ts';
 import { CosineRanking } from './cosine.ts';
 import { calibrated, embedTexts, type TaskVectors } from './embed.ts';
-import { fuse } from './fusion.ts';
 import { meanMetrics, queryMetrics, type QueryMetrics } from './metrics.ts';
 import { systemName, type Contestant, type EvaluateProgress, type SystemScore, type Variant } from './system.ts';
 
-/** A ranking of documents for each query, by index, best first. */
-export type Rankings = readonly (readonly number[])[];
-
-/** How deep a ranking is kept: recall@100 and the fusion need no more. */
-const depth = 100;
+/** A ranking of documents for each query, best first, as deep as the fusion goes. */
+export type Rankings = readonly (readonly Ranked[])[];
 
 /** A corpus with what BM25 makes of it, which every encoder is measured beside. */
 export interface Baseline {
@@ -44,7 +41,7 @@ export async function* evaluateRetrieval(
   const vectors = yield* embedTexts(contestant, texts, instruction, signal);
   const raw = yield* rankByVectors(corpus, name, vectors, signal);
   const centred = yield* rankByVectors(corpus, name, calibrated(vectors, calibration), signal);
-  const fused = (rankings: Rankings): Rankings => rankings.map((ranking, i) => fuse([ranking, lexical[i]!]).map(({ index }) => index));
+  const fused = (rankings: Rankings): Rankings => rankings.map((ranking, i) => fuse(lexical[i]!, ranking));
   const variants: ReadonlyArray<readonly [Variant, Rankings]> = [
     ['raw', raw],
     ['calibrated', centred],
@@ -64,15 +61,15 @@ export async function* rankByVectors(corpus: Corpus, name: string, { query, docu
 async function* rankAll(
   { queries, documents, ignoreIdenticalIds }: Corpus,
   what: string,
-  rank: (query: CorpusQuery, top: number, i: number) => ReadonlyArray<{ readonly index: number }>,
+  rank: (query: CorpusQuery, top: number, i: number) => readonly Ranked[],
   signal: AbortSignal | undefined,
 ): AsyncGenerator<EvaluateProgress, Rankings> {
-  const rankings: number[][] = [];
+  const rankings: Ranked[][] = [];
   for (const [i, query] of queries.entries()) {
     throwIfCancelled(signal);
     const others = (index: number): boolean => !ignoreIdenticalIds || documents[index]!.id !== query.id;
-    const ranked = rank(query, depth + Number(ignoreIdenticalIds), i).map(({ index }) => index);
-    rankings.push(ranked.filter(others).slice(0, depth));
+    const ranked = rank(query, fusionDepth + Number(ignoreIdenticalIds), i);
+    rankings.push(ranked.filter(({ index }) => others(index)).slice(0, fusionDepth));
     yield { what, done: i + 1, total: queries.length };
     await setImmediate();
   }
@@ -83,7 +80,7 @@ async function* rankAll(
 export function scoreOf(corpus: Corpus, model: string | undefined, variant: Variant, rankings: Rankings): SystemScore {
   const each = corpus.queries.map(({ relevant }, i) =>
     queryMetrics(
-      rankings[i]!.map((index) => corpus.documents[index]!.id),
+      rankings[i]!.map(({ index }) => corpus.documents[index]!.id),
       relevant,
     ),
   );

@@ -33,7 +33,14 @@ export function prepareBatch(
   const all = rows.map((row) => (hardNegatives === null ? row : { ...row, negatives: row.negatives.slice(0, hardNegatives) }));
   const { usable, why } = withSomethingToPool(all, (row) => contrastiveBatch([row], prepare, separator));
   if (usable.length < 2) throw errors.badData(`Only ${usable.length} of the ${rows.length} rows of a batch can be encoded. ${why}`);
-  return { rows: usable, batch: contrastiveBatch(usable, prepare, separator), skipped: rows.length - usable.length };
+  const batch = contrastiveBatch(usable, prepare, separator);
+  if (!hasNegative(batch)) throw errors.badData('The rows of a batch have one and the same positive and no hard negative, so that there is nothing to tell apart: give rows with different answers.');
+  return { rows: usable, batch, skipped: rows.length - usable.length };
+}
+
+/** Whether any query has a document beside its own that counts. */
+function hasNegative({ negatives, documents }: ContrastiveBatch): boolean {
+  return negatives.some((masked, i) => masked === 0 && i % documents.length !== Math.floor(i / documents.length));
 }
 
 /** The rows of which `prepare` can make something, and why the last other one cannot be encoded. Throws what else it throws. */

@@ -2,7 +2,6 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { pairedBootstrap } from '../../src/eval/bootstrap.ts';
 import { rankByCosine, subtractMean } from '../../src/eval/cosine.ts';
-import { fuse } from '../../src/eval/fusion.ts';
 
 const vector = (...values: number[]): Float32Array => Float32Array.from(values);
 
@@ -46,22 +45,6 @@ describe('subtractMean', () => {
   test('leaves vectors whose mean is zero', () => {
     expect(subtractMean([vector(1, 10), vector(3, 20)])).toEqual([vector(-1, -5), vector(1, 5)]);
     expect(subtractMean([])).toEqual([]);
-  });
-});
-
-describe('fuse', () => {
-  test('adds 1 / (60 + rank) over the rankings', () => {
-    const fused = fuse([
-      [7, 8, 9],
-      [9, 7],
-    ]);
-    expect(fused.map(({ index }) => index)).toEqual([7, 9, 8]);
-    [1 / 61 + 1 / 62, 1 / 63 + 1 / 61, 1 / 62].forEach((score, i) => expect(fused[i]?.score).toBeCloseTo(score, 12));
-  });
-
-  test('gives a tie to the earlier ranking', () => {
-    expect(fuse([[1], [2]]).map(({ index }) => index)).toEqual([1, 2]);
-    expect(fuse([[2], [1]]).map(({ index }) => index)).toEqual([2, 1]);
   });
 });
 

@@ -43,7 +43,7 @@ export function pack({ values, scale }: QuantizedVector): Uint8Array {
 /** The vector that was packed, as a copy. Errors: BAD_INDEX where it has other dimensions. */
 export function unpack(packed: Uint8Array, dimensions: number): QuantizedVector {
   if (packed.length !== vectorBytes(dimensions)) throw badVector(packed.length, dimensions);
-  return { values: new Int8Array(packed.slice(0, dimensions).buffer), scale: viewOf(packed).getFloat32(dimensions, true) };
+  return { values: new Int8Array(packed.buffer, packed.byteOffset, dimensions).slice(), scale: viewOf(packed).getFloat32(dimensions, true) };
 }
 
 /** A stored vector is not as long as the index says. */

@@ -1,15 +1,13 @@
 import { setTimeout } from 'node:timers/promises';
 import { announcing } from '../../announce.ts';
 import { describeError, L3PruneError } from '../../errors.ts';
-import { DEFAULT_MOST_BYTES } from '../files/rules.ts';
+import { fuseScores, fusionDepth, fusionWeights } from '../../text/fusion.ts';
 import type { ChunkKind } from '../chunks/types.ts';
-
 import { IndexEncoder, type OpenIndexEncoderOptions } from '../encoder.ts';
 import { locateIndex, type IndexLocation } from '../location.ts';
 import { IndexReader, type FieldWeights } from '../store/reader.ts';
 import type { StoreCounts, StoredChunk, StoredEncoder } from '../store/types.ts';
 import { FileTable, wantedKinds, type SearchFilter } from './filter.ts';
-import { fuseRankings } from './fuse.ts';
 import { parseQuery, type ParsedQuery } from './query.ts';
 import { readCurrent, snippetOf, type CurrentFile, type Snippet } from './snippet.ts';
 import { ChunkVectors, type Wanted } from './vectors.ts';
@@ -60,14 +58,12 @@ export interface IndexStatus extends StoreCounts {
 export interface SearchOptions extends OpenIndexEncoderOptions {
   /** How long a query waits for an encoder that is still loading before words alone answer. */
   readonly patienceMilliseconds: number;
-  readonly mostBytes?: number | undefined;
 }
 
-/** How deep each ranking goes that is fused. */
-const depth = 100;
-/** Where a word counts how much, and the rankings in the fusion: see docs/evaluation.md. */
+/** Where a word counts how much: see docs/evaluation.md. */
 export const fieldWeights: FieldWeights = { path: 1, symbol: 2, body: 1 };
-export const fusionWeights = { words: 1, vectors: 1, letters: 2 } as const;
+/** What is sought letter by letter stands before all else. */
+const lettersWeight = 1;
 /** Chunks that may hold a text letter by letter: so many are considered, looked at and found. */
 const mostCandidates = 1000;
 const mostLooks = 60;
@@ -162,13 +158,14 @@ export class WorkspaceSearch {
     const ranked = rank(byWords, byVectors ?? [], byLetters);
     const hits = await this.#hits(ranked, byVectors ?? [], query, request.limit, files);
     const index = this.status();
+    if (hits.length === 0) notes.push(...this.#files.notesOn(request));
     notes.push(...notesOn(query, request, index, byVectors !== undefined));
     return { hits, index, notes, milliseconds: performance.now() - began };
   }
 
   #rankByWords({ words, isUnfinished }: ParsedQuery, { files, kinds }: Wanted): Ranked[] {
     const isWanted = files === undefined && kinds === undefined ? undefined : (id: number) => this.#isWanted(id, { files, kinds });
-    return this.#reader.rankByWords(words, { prefix: isUnfinished, weights: fieldWeights, top: depth, wanted: isWanted });
+    return this.#reader.rankByWords(words, { prefix: isUnfinished, weights: fieldWeights, top: fusionDepth, wanted: isWanted });
   }
 
   /** Chunks that hold the query letter by letter: those that words find, too, first. Found by trigrams, seen in the file. */
@@ -210,7 +207,7 @@ export class WorkspaceSearch {
     }
     const vector = await encoder.embedQuery(text, isCode ? 'document' : 'query');
     if (vector === undefined) return undefined;
-    return vectors.rank(vector, depth, wanted, (id) => this.#reader.place(id) !== undefined);
+    return vectors.rank(vector, fusionDepth, wanted, (id) => this.#reader.place(id) !== undefined);
   }
 
   async #hits(ranked: readonly Ranked[], byVectors: readonly Ranked[], { words }: ParsedQuery, limit: number, files: CurrentFiles): Promise<SearchHit[]> {
@@ -231,7 +228,7 @@ export class WorkspaceSearch {
 
   async #current(fileId: number): Promise<CurrentFile | undefined> {
     const stored = this.#reader.storedFile(fileId);
-    return stored === undefined ? undefined : readCurrent(this.location.root, stored, this.#options.mostBytes ?? DEFAULT_MOST_BYTES);
+    return stored === undefined ? undefined : readCurrent(this.location.root, stored);
   }
 
   #openEncoder(of: StoredEncoder): void {
@@ -264,13 +261,14 @@ interface Ranked {
 
 /** One ranking as it is, several fused. */
 function rank(byWords: readonly Ranked[], byVectors: readonly Ranked[], byLetters: readonly Ranked[]): readonly Ranked[] {
-  const rankings = [
-    { ranked: byLetters, weight: fusionWeights.letters },
-    { ranked: byWords, weight: fusionWeights.words },
-    { ranked: byVectors, weight: fusionWeights.vectors },
-  ].filter(({ ranked }) => ranked.length > 0);
-  if (rankings.length < 2) return rankings[0]?.ranked ?? [];
-  return fuseRankings(rankings.map(({ ranked, weight }) => ({ ids: ranked.map(({ id }) => id), weight })));
+  const all = [byLetters, byWords, byVectors].filter((ranked) => ranked.length > 0);
+  if (all.length < 2) return all[0] ?? [];
+  const rankingOf = (ranked: readonly Ranked[]) => ranked.map(({ id, score }) => ({ index: id, score }));
+  return fuseScores([
+    { ranked: rankingOf(byLetters), weight: lettersWeight, from: 'zero' },
+    { ranked: rankingOf(byWords), weight: fusionWeights.words, from: 'zero' },
+    { ranked: rankingOf(byVectors), weight: fusionWeights.vectors, from: 'least' },
+  ]).map(({ index, score }) => ({ id: index, score }));
 }
 
 /** Files as they are now, each read once for an answer. */

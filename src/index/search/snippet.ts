@@ -2,6 +2,7 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeWords } from '../../text/words.ts';
 import { readWorkspaceFile } from '../files/read.ts';
+import { DEFAULT_MOST_BYTES } from '../files/rules.ts';
 import type { StoredChunk, StoredFile } from '../store/types.ts';
 
 /** Lines of a chunk as they stand in the file now. */
@@ -24,12 +25,12 @@ const mostLines = 8;
 /** A line of data may have no end. */
 const mostLineCharacters = 400;
 
-/** Reads a file of the workspace again; undefined where it is gone or is no text any more. */
-export async function readCurrent(root: string, stored: StoredFile, mostBytes: number): Promise<CurrentFile | undefined> {
+/** Reads a file of the workspace again; undefined where it is gone, is no text any more or has become far larger. */
+export async function readCurrent(root: string, stored: StoredFile): Promise<CurrentFile | undefined> {
   const absolute = join(root, stored.path);
   const found = await lstat(absolute).catch(() => undefined);
   if (found === undefined) return undefined;
-  const read = await readWorkspaceFile({ path: stored.path, absolute, size: found.size, mtimeMs: found.mtimeMs, language: stored.language }, { mostBytes });
+  const read = await readWorkspaceFile({ path: stored.path, absolute, size: found.size, mtimeMs: found.mtimeMs, language: stored.language }, { mostBytes: Math.max(DEFAULT_MOST_BYTES, 2 * stored.size) });
   if ('reason' in read) return undefined;
   return { lines: read.text.split(/\r\n|\n|\r/), isChanged: Buffer.compare(read.hash, stored.hash) !== 0 };
 }
