@@ -132,7 +132,8 @@ const SECRET_FILES = [
 
 /** Whether a file or a folder holds keys, tokens or passwords by its name. Nothing brings those back. */
 export function isSecretName(name: string, isFolder: boolean): boolean {
-  const lower = name.toLowerCase();
+  // A name may hold the end of a line, which ends no name.
+  const lower = name.toLowerCase().replaceAll(/[\n\r\u2028\u2029]/g, ' ');
   return isFolder ? SECRET_FOLDERS.has(lower) : SECRET_FILES.some((secret) => secret.test(lower));
 }
 

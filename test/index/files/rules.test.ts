@@ -45,6 +45,10 @@ describe('secrets by name', () => {
     expect(isSecretName(name, false)).toBe(true);
   });
 
+  test('one is told by its end whatever stands before, the end of a line as well', () => {
+    expect(isSecretName('a\n.env', false)).toBe(true);
+  });
+
   test.each('.env.example .env.sample .env.template .env.production.example example.env env.ts secrets.ts credentials.ts id_rsa.ts id_rsa_parser.go key.ts pem.py service-account.ts secretary.json tokens.json'.split(' '))(
     '%s is none',
     (name) => {
