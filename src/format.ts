@@ -12,6 +12,11 @@ export function formatCount(count: number): string {
   return String(count);
 }
 
+/** 1, "file" → "1 file"; 3 → "3 files". */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** 180_000_000 → "180 MB", in powers of a thousand as disks are sold. */
 export function formatBytes(bytes: number): string {
   for (const [size, unit] of [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatCheckpointName, formatCount, formatDuration } from '../src/format.ts';
+import { counted, formatBytes, formatCheckpointName, formatCount, formatDuration } from '../src/format.ts';
 
 describe('numbers as people read them', () => {
   it.each([
@@ -8,6 +8,12 @@ describe('numbers as people read them', () => {
     [134_515_008, '135 M'],
     [1_100_048_384, '1.1 B'],
   ])('counts %d', (count, text) => expect(formatCount(count)).toBe(text));
+
+  it.each([
+    [0, '0 files'],
+    [1, '1 file'],
+    [2, '2 files'],
+  ])('counts %d things by their name', (count, text) => expect(counted(count, 'file')).toBe(text));
 
   it.each([
     [12, '12 bytes'],

@@ -1,7 +1,11 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
+import { errors } from '../errors.ts';
 import { precisions } from '../train/settings.ts';
 import type { IndexEncoderRequest } from '../index/encoder.ts';
 import type { FileRules } from '../index/files/types.ts';
+import { DEFAULT_MODEL } from '../models/default-model.ts';
 import type { IndexOptions } from '../index/update/update.ts';
 import { devices, type Device } from '../engine/open.ts';
 import { engineChoices, type EngineChoice } from '../engine/select.ts';
@@ -10,8 +14,9 @@ import { homeOf, homeOptions, named, wholeNumber, type HomeOptions } from './opt
 
 /** Which files are indexed: kept with the index until another command says otherwise. */
 export interface RulesOptions {
-  readonly include?: readonly string[];
-  readonly exclude?: readonly string[];
+  /** False where an earlier one is to count no longer. */
+  readonly include?: readonly string[] | false;
+  readonly exclude?: readonly string[] | false;
   readonly gitignore?: boolean;
   readonly mostBytes?: number;
 }
@@ -31,7 +36,9 @@ export interface WorkspaceOptions extends HomeOptions {
 export function rulesOptions(command: Command): Command {
   return command
     .option('--include <globs...>', 'index only files that one of these matches; kept until it is said anew')
+    .option('--no-include', 'index all files again, and not only those of an earlier --include')
     .option('--exclude <globs...>', 'leave these files out; kept until it is said anew')
+    .option('--no-exclude', 'leave out no more what an earlier --exclude named')
     .option('--gitignore', 'leave out what git ignores (the default)')
     .option('--no-gitignore', 'index what git ignores, too; kept until --gitignore')
     .option('--most-bytes <n>', 'leave out larger files', wholeNumber(1, 1 << 30));
@@ -50,7 +57,7 @@ export function workspaceOptions(command: Command, threads: number): Command {
 }
 
 export function rulesOf({ include, exclude, gitignore, mostBytes }: RulesOptions): Partial<FileRules> {
-  return given({ include, exclude, gitignore, mostBytes });
+  return given({ include: include === false ? [] : include, exclude: exclude === false ? [] : exclude, gitignore, mostBytes });
 }
 
 /** What an index is opened with. */
@@ -59,7 +66,13 @@ export function indexOptionsOf(options: WorkspaceOptions & RulesOptions, signal:
   return { home: homeOf(options), threads, device, engine, signal, rules: rulesOf(options), regardless };
 }
 
-/** The encoder that was asked for; undefined where the workspace's own is meant. */
+/**
+ * The encoder that was asked for; undefined where the workspace's own is meant. It is kept with the index, and a folder has
+ * to be found from elsewhere, too. Errors: USAGE where what is said of an encoder has none.
+ */
 export function encoderRequestOf({ model, layers, maxLength, precision }: WorkspaceOptions): IndexEncoderRequest | undefined {
-  return model === undefined ? undefined : { model, ...given({ layers, maxLength, precision }) };
+  const chosen = given({ layers, maxLength, precision });
+  if (model !== undefined) return { model: model !== DEFAULT_MODEL && existsSync(model) ? resolve(model) : model, ...chosen };
+  if (Object.keys(chosen).length > 0) throw errors.usage('--layers, --max-length and --precision are of an encoder: name it with --model.');
+  return undefined;
 }

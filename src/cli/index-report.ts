@@ -1,4 +1,4 @@
-import { formatBytes } from '../format.ts';
+import { counted, formatBytes } from '../format.ts';
 import type { Survey } from '../index/files/survey.ts';
 import { table } from './output.ts';
 
@@ -16,7 +16,7 @@ export function describeSurvey({ files, bytes, languages, folders, excluded }: S
   const byLanguage = languages.map(({ language, ...counted }) => ({ name: language, ...counted }));
   const byFolder = folders.map(({ folder, ...counted }) => ({ name: folder, ...counted }));
   const found = files === 0 ? [] : [counts('language', byLanguage), counts('folder', byFolder)];
-  return [`${files} files, ${formatBytes(bytes)}, would be indexed.\n`, ...found, ...describeExcluded(excluded)].join('\n');
+  return [`${counted(files, 'file')}, ${formatBytes(bytes)}, would be indexed.\n`, ...found, ...describeExcluded(excluded)].join('\n');
 }
 
 function counts(what: string, rows: ReadonlyArray<{ readonly name: string; readonly files: number; readonly bytes: number }>): string {

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import type { SearchAnswer, SearchHit } from '../index/search/search.ts';
+import { counted } from '../format.ts';
 import { printable } from './index-report.ts';
 
 /** An answer for a person: path:line, symbol, and lines of the code, each hit apart. */
@@ -7,7 +8,7 @@ export function describeAnswer({ hits, index, notes }: SearchAnswer, { isColoure
   const style = (format: Parameters<typeof styleText>[0], text: string): string => (isColoured ? styleText(format, text, { validateStream: false }) : text);
   const found = hits.map((hit) => describeHit(hit, style));
   const none = hits.length === 0 ? ['Nothing was found.\n'] : [];
-  const footer = [...notes, `${index.files} files, ${index.chunks} chunks${index.encoder === undefined ? '' : `, encoder ${index.encoder}`}.`];
+  const footer = [...notes, `${counted(index.files, 'file')}, ${counted(index.chunks, 'chunk')}${index.encoder === undefined ? '' : `, encoder ${index.encoder}`}.`];
   return [...found, ...none, `${footer.map((sentence) => style('dim', printable(sentence))).join('\n')}\n`].join('\n');
 }
 

@@ -1,18 +1,19 @@
-import { relative, sep } from 'node:path';
-import { watch as watchFiles } from 'chokidar';
+import { basename, relative, sep } from 'node:path';
+import { watch as watchFiles, type FSWatcher } from 'chokidar';
 import { reason } from '../files.ts';
 
 /** What has happened in a workspace since the last time. */
 export interface WorkspaceChange {
   /** Files and folders, from the root; undefined where anything may have changed. */
   readonly paths: readonly string[] | undefined;
-  /** Why changes are not heard of as they happen, where they are not. */
+  /** How changes are heard of, where that is new; a sentence. */
   readonly notice?: string | undefined;
 }
 
 export interface WatchOptions {
   /** Whether a folder is not worth a watch, by its name. */
-  readonly isLeftOut: (name: string) => boolean;
+  readonly isLeftOut: (folderName: string) => boolean;
+  /** Ends it. */
   readonly signal: AbortSignal;
 }
 
@@ -26,84 +27,118 @@ const mostPaths = 200;
 const scanMilliseconds = 30_000;
 
 /**
- * Tells of changes in a workspace, gathered until it is quiet, until the signal ends it. Where the system has no more
- * watches to give (ENOSPC, EMFILE), or loses events, a look at everything takes their place every half minute, and the
- * first of them says so.
+ * Hears of changes in a workspace from its making on, gathered until it is quiet. Once all watches stand, everything has to
+ * be looked at again: what changed before is not told of. Where the system has no more watches to give (ENOSPC, EMFILE), or
+ * loses events, a look at everything takes their place every half minute, and the first of them says so.
  */
-export async function* watchWorkspace(root: string, { isLeftOut, signal }: WatchOptions): AsyncGenerator<WorkspaceChange, void> {
-  const changes = new Changes();
-  const watcher = watchFiles(root, { ignoreInitial: true, followSymlinks: false, ignored: (path) => path !== root && isLeftOut(path.slice(path.lastIndexOf(sep) + 1)) });
-  watcher.on('all', (_, path) => changes.add(relative(root, path).split(sep).join('/')));
-  watcher.on('error', (error) => {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOSPC' || code === 'EMFILE') void watcher.close();
-    changes.fallBack(`Changes are looked for every ${scanMilliseconds / 1000} seconds: ${code === 'ENOSPC' || code === 'EMFILE' ? 'the system has no more file watches to give' : reason(error)}.`);
-  });
-  const stop = (): void => changes.stop();
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    while (!signal.aborted) {
-      const change = await changes.next();
-      if (change === undefined) return;
-      yield change;
+export class WorkspaceWatch {
+  readonly #changes = new Changes();
+  readonly #watcher: FSWatcher;
+  readonly #signal: AbortSignal;
+  readonly #stop = (): void => this.#changes.end();
+
+  constructor(root: string, { isLeftOut, signal }: WatchOptions) {
+    this.#signal = signal;
+    // A folder that cannot be read is not indexed, either. What is asked about first has no kind yet, and passes.
+    this.#watcher = watchFiles(root, { ignoreInitial: true, followSymlinks: false, ignorePermissionErrors: true, ignored: (path, stats) => stats?.isDirectory() === true && relative(root, path) !== '' && isLeftOut(basename(path)) });
+    this.#watcher.on('all', (_, path) => this.#changes.add(relative(root, path).split(sep).join('/')));
+    this.#watcher.on('ready', () => this.#changes.addAll('Watching for changes.'));
+    this.#watcher.on('error', (error) => this.#fallBack(error as NodeJS.ErrnoException));
+    if (signal.aborted) this.#stop();
+    else signal.addEventListener('abort', this.#stop, { once: true });
+  }
+
+  /** What has changed and come to rest, without waiting for it; undefined where nothing has. */
+  take(): WorkspaceChange | undefined {
+    return this.#changes.take();
+  }
+
+  /** The same as it comes, until the signal ends it. */
+  async *changes(): AsyncGenerator<WorkspaceChange, void> {
+    while (await this.#changes.due()) {
+      const change = this.#changes.take();
+      if (change !== undefined) yield change;
     }
-  } finally {
-    signal.removeEventListener('abort', stop);
-    await watcher.close();
+  }
+
+  async close(): Promise<void> {
+    this.#signal.removeEventListener('abort', this.#stop);
+    this.#changes.end();
+    await this.#watcher.close();
+  }
+
+  #fallBack(error: NodeJS.ErrnoException): void {
+    const isOut = error.code === 'ENOSPC' || error.code === 'EMFILE';
+    // Some watches tell of some changes: nobody could rely on that, and other programs can use them.
+    if (isOut) void this.#watcher.close();
+    this.#changes.scan(`Changes are looked for every ${scanMilliseconds / 1000} seconds: ${isOut ? 'the system has no more file watches to give' : reason(error)}.`);
   }
 }
 
 /** Gathers paths and hands them over when it has been quiet. */
 class Changes {
   #paths = new Set<string>();
-  #everything = false;
+  #isEverything = false;
   #notice: string | undefined;
-  #isScanning = false;
-  #isStopped = false;
-  #first = 0;
+  /** When the first of them came. */
+  #first: number | undefined;
+  #isDue = false;
+  #isEnded = false;
   #timer: NodeJS.Timeout | undefined;
+  #scans: NodeJS.Timeout | undefined;
   #wake: (() => void) | undefined;
-  #isReady = false;
 
+  /** The root itself has an empty path. */
   add(path: string): void {
-    if (this.#paths.size === 0) this.#first = performance.now();
-    if (this.#paths.size < mostPaths) this.#paths.add(path);
-    else this.#everything = true;
+    if (path === '' || this.#paths.size === mostPaths) this.#isEverything = true;
+    else this.#paths.add(path);
+    this.#first ??= performance.now();
     this.#schedule(Math.min(quietMilliseconds, Math.max(0, this.#first + mostMilliseconds - performance.now())));
   }
 
-  fallBack(notice: string): void {
-    if (this.#isScanning) return;
-    this.#isScanning = true;
-    this.#notice = notice;
-    this.#everything = true;
+  addAll(notice?: string): void {
+    this.#isEverything = true;
+    this.#notice = notice ?? this.#notice;
     this.#schedule(0);
   }
 
-  stop(): void {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
-    this.#wake?.();
+  /** Has everything looked at now and again and again. */
+  scan(notice: string): void {
+    if (this.#isEnded || this.#scans !== undefined) return;
+    this.#scans = setInterval(() => this.addAll(), scanMilliseconds);
+    this.addAll(notice);
   }
 
-  async next(): Promise<WorkspaceChange | undefined> {
-    if (!this.#isReady && !this.#isStopped) await new Promise<void>((resolve) => (this.#wake = resolve));
-    this.#wake = undefined;
-    this.#isReady = false;
-    if (this.#isStopped) return undefined;
-    const isAll = this.#everything || this.#paths.has('');
-    const change = { paths: isAll ? undefined : [...this.#paths], notice: this.#notice };
+  take(): WorkspaceChange | undefined {
+    if (!this.#isDue) return undefined;
+    const change = { paths: this.#isEverything ? undefined : [...this.#paths], notice: this.#notice };
     this.#paths = new Set();
-    this.#everything = this.#isScanning;
+    this.#isEverything = false;
     this.#notice = undefined;
-    if (this.#isScanning) this.#schedule(scanMilliseconds);
+    this.#first = undefined;
+    this.#isDue = false;
     return change;
   }
 
-  #schedule(milliseconds: number): void {
+  /** Waits until there is something to take; false once it has ended. */
+  async due(): Promise<boolean> {
+    if (!this.#isDue && !this.#isEnded) await new Promise<void>((resolve) => (this.#wake = resolve));
+    return !this.#isEnded;
+  }
+
+  end(): void {
+    this.#isEnded = true;
     clearTimeout(this.#timer);
+    clearInterval(this.#scans);
+    this.#wake?.();
+  }
+
+  #schedule(milliseconds: number): void {
+    if (this.#isEnded) return;
+    clearTimeout(this.#timer);
+    this.#isDue = false;
     this.#timer = setTimeout(() => {
-      this.#isReady = true;
+      this.#isDue = true;
       this.#wake?.();
     }, milliseconds);
   }

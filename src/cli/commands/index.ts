@@ -1,12 +1,17 @@
+import { existsSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { Command, Option } from 'commander';
-import { formatCount, formatDuration } from '../../format.ts';
-import { locateIndex } from '../../index/location.ts';
+import { counted, formatCount, formatDuration } from '../../format.ts';
+import type { IndexEncoderRequest } from '../../index/encoder.ts';
+import { locateIndex, type IndexLocation } from '../../index/location.ts';
 import { defaultFileRules, isNeverIndexed } from '../../index/files/defaults.ts';
 import { surveyWorkspace } from '../../index/files/survey.ts';
+import type { FileRules } from '../../index/files/types.ts';
+import { IndexReader } from '../../index/store/reader.ts';
 import { WorkspaceIndex, type IndexProgress, type IndexResult } from '../../index/update/update.ts';
-import { watchWorkspace } from '../../index/watch.ts';
-import { CancelledError, L3PruneError, throwIfCancelled } from '../../errors.ts';
+import { WorkspaceWatch, type WorkspaceChange } from '../../index/watch.ts';
+import { CancelledError, describeError, L3PruneError, throwIfCancelled } from '../../errors.ts';
 import { encoderRequestOf, indexOptionsOf, rulesOf, rulesOptions, workspaceOptions, type RulesOptions, type WorkspaceOptions } from '../index-options.ts';
 import { describeSurvey, reasonsLine } from '../index-report.ts';
 import { homeOf, reportOptions, type ReportOptions } from '../options.ts';
@@ -37,32 +42,47 @@ export function indexCommand(signal: AbortSignal): Command {
 
 async function dryRun(options: IndexCommandOptions, signal: AbortSignal): Promise<void> {
   const line = new ProgressLine();
-  const { root } = await locateIndex(homeOf(options), options.workspace);
-  const survey = await surveyWorkspace(root, { ...defaultFileRules, ...rulesOf(options) }, { signal, onProgress: ({ files }) => line.show('looking at files', files, undefined, `${files} files`) });
+  const location = await locateIndex(homeOf(options), options.workspace);
+  const rules = { ...defaultFileRules, ...keptRules(location), ...rulesOf(options) };
+  const survey = await surveyWorkspace(location.root, rules, { signal, onProgress: ({ files }) => line.show('looking at files', files, undefined, counted(files, 'file')) });
   line.end();
-  if (options.json) return printJson({ workspace: root, ...survey });
+  if (options.json) return printJson({ workspace: location.root, ...survey });
   await print(describeSurvey(survey));
+}
+
+/** What was asked for before, where there is an index that says so. */
+function keptRules({ database }: IndexLocation): Partial<FileRules> {
+  try {
+    const reader = IndexReader.open(database);
+    try {
+      return reader.rules();
+    } finally {
+      reader.close();
+    }
+  } catch (error) {
+    if (error instanceof L3PruneError && (error.code === 'NOT_FOUND' || error.code === 'BAD_INDEX')) return {};
+    throw error;
+  }
 }
 
 async function run(options: IndexCommandOptions, interrupt: AbortSignal): Promise<void> {
   const line = new ProgressLine();
   const signal = options.untilInputEnds ? AbortSignal.any([interrupt, inputEnd()]) : interrupt;
-  const index = await openIndex(options, signal);
+  let index: WorkspaceIndex | undefined;
+  let watch: WorkspaceWatch | undefined;
   try {
-    const watching = options.watch ? watchWorkspace(index.location.root, { isLeftOut: isNeverIndexed, signal }) : undefined;
-    const began = performance.now();
-    await report(await bringUpToDate(index, line, encoderRequestOf(options)), began, options);
-    for await (const { paths, notice } of watching ?? []) {
-      if (notice !== undefined) process.stderr.write(`${notice}\n`);
-      const again = performance.now();
-      await report(await bringUpToDate(index, line, undefined, paths), again, options);
-    }
+    index = await openIndex(options, signal);
+    if (options.watch) watch = new WorkspaceWatch(index.location.root, { isLeftOut: isNeverIndexed, signal });
+    const indexing: Indexing = { index, watch, line, options, signal };
+    await bringUpToDate(indexing, undefined, encoderRequestOf(options));
+    for await (const change of watch?.changes() ?? []) await bringUpToDate(indexing, change);
   } catch (error) {
     // Who watches ends by Ctrl-C.
     if (!(options.watch && error instanceof CancelledError)) throw error;
   } finally {
     line.end();
-    await index.close();
+    await watch?.close();
+    await index?.close();
   }
 }
 
@@ -83,11 +103,39 @@ async function openIndex(options: IndexCommandOptions, signal: AbortSignal): Pro
 function inputEnd(): AbortSignal {
   const ended = new AbortController();
   process.stdin.once('close', () => ended.abort()).once('end', () => ended.abort()).resume();
+  // Work that is at its end does not wait for it.
+  (process.stdin as Partial<Socket>).unref?.();
   return ended.signal;
 }
 
-async function bringUpToDate(index: WorkspaceIndex, line: ProgressLine, ...of: Parameters<WorkspaceIndex['update']>): Promise<IndexResult> {
-  const running = index.update(...of);
+interface Indexing {
+  readonly index: WorkspaceIndex;
+  readonly watch: WorkspaceWatch | undefined;
+  readonly line: ProgressLine;
+  readonly options: IndexCommandOptions;
+  readonly signal: AbortSignal;
+}
+
+/** Does what a change asks for and tells of it; of the first look, at everything, and of what it was asked for. */
+async function bringUpToDate(indexing: Indexing, change: WorkspaceChange | undefined, request?: IndexEncoderRequest): Promise<void> {
+  const { index, line, options } = indexing;
+  if (change?.notice !== undefined) process.stderr.write(`${change.notice}\n`);
+  const began = performance.now();
+  try {
+    const result = await steps(index.update(request, change?.paths), indexing);
+    const isNews = change === undefined || result.texts.indexed + result.texts.removed + (result.vectors?.embedded ?? 0) > 0;
+    if (isNews || options.json) await report(result, began, index, options);
+  } catch (error) {
+    line.end();
+    if (request !== undefined || !canGoOn(error, indexing)) throw error;
+    const { code, message } = describeError(error);
+    process.stderr.write(`${message} [${code}]\n`);
+  }
+}
+
+/** Shows the steps of an update. What changes while it embeds is found by its words at once; the vectors follow with the rest. */
+async function steps<R>(running: AsyncGenerator<IndexProgress, R>, indexing: Indexing): Promise<R> {
+  const { index, watch, line } = indexing;
   for (;;) {
     const step = await running.next();
     if (step.done) {
@@ -95,7 +143,15 @@ async function bringUpToDate(index: WorkspaceIndex, line: ProgressLine, ...of: P
       return step.value;
     }
     show(step.value, line);
+    const change = step.value.phase === 'vectors' ? watch?.take() : undefined;
+    if (change !== undefined) await steps(index.updateTexts(change.paths), indexing);
   }
+}
+
+/** Whether one that watches has a next time after a failure: a disk may have room again, and a model be back where it was. */
+function canGoOn(error: unknown, { index, options, signal }: Indexing): boolean {
+  if (!options.watch || signal.aborted || !(error instanceof L3PruneError)) return false;
+  return error.code !== 'CANCELLED' && error.code !== 'BUSY' && existsSync(index.location.root);
 }
 
 /** Shows a step on the line. */
@@ -103,7 +159,7 @@ export function show(progress: IndexProgress, line: ProgressLine): void {
   switch (progress.phase) {
     case 'texts': {
       const { seen, indexed } = progress.texts;
-      return line.show('reading files', seen, undefined, `${seen} files, ${indexed} new or changed`);
+      return line.show('reading files', seen, undefined, `${counted(seen, 'file')}, ${indexed} new or changed`);
     }
     case 'encoder':
       return line.show(progress.what, progress.doneBytes, progress.totalBytes);
@@ -119,11 +175,12 @@ export function show(progress: IndexProgress, line: ProgressLine): void {
   }
 }
 
-async function report({ texts, vectors }: IndexResult, began: number, { json, workspace }: IndexCommandOptions): Promise<void> {
+async function report({ texts, vectors }: IndexResult, began: number, { location }: WorkspaceIndex, { json }: IndexCommandOptions): Promise<void> {
   const seconds = (performance.now() - began) / 1000;
-  if (json) return printJson({ workspace, ...texts, ...(vectors && { vectors: { ...vectors, encoder: vectors.encoder.source } }), seconds });
-  const { unchanged, indexed, removed, chunks, excluded } = texts;
-  const lines = [`${indexed + unchanged} files: ${indexed} new or changed with ${chunks} chunks, ${unchanged} unchanged, ${removed} removed.`];
+  if (json) return printJson({ workspace: location.root, ...texts, ...(vectors && { vectors: { ...vectors, encoder: vectors.encoder.source } }), seconds });
+  const { unchanged, indexed, removed, chunks, fallbacks, excluded } = texts;
+  const lines = [`${counted(indexed + unchanged, 'file')}: ${indexed} new or changed with ${counted(chunks, 'chunk')}, ${unchanged} unchanged, ${removed} removed.`];
+  if (fallbacks > 0) lines.push(`${fallbacks} of them cut at blank lines, because their language's parser gave up on them.`);
   if (Object.keys(excluded).length > 0) lines.push(reasonsLine(excluded));
   if (vectors === undefined) lines.push('Searched by words alone: --model M adds an encoder.');
   else if (vectors.embedded === 0) lines.push(`Nothing to embed: every chunk has its vector of ${vectors.encoder.source.name}.`);

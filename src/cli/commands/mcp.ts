@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
@@ -7,6 +6,7 @@ import { z } from 'zod';
 import { describeError, errors, L3PruneError } from '../../errors.ts';
 import { chunkKinds } from '../../index/chunks/types.ts';
 import { locateIndex } from '../../index/location.ts';
+import { ReopeningSearch } from '../../index/search/reopening.ts';
 import { searchModes, WorkspaceSearch } from '../../index/search/search.ts';
 import { version } from '../../version.ts';
 import { IndexChild } from '../index-child.ts';
@@ -34,9 +34,11 @@ export function mcpCommand(signal: AbortSignal): Command {
 async function run(options: McpOptions, signal: AbortSignal): Promise<void> {
   const home = homeOf(options);
   const { threads, device, engine, workspace } = options;
-  const { database } = await locateIndex(home, workspace);
-  const child = new IndexChild(indexArguments(options));
-  const search = new OpenOnce(database, () => WorkspaceSearch.open(workspace, { home, threads, device, engine, signal, patienceMilliseconds }), child);
+  const args = indexArguments(options);
+  // A workspace that is none is said at once, and not to the first who asks.
+  await locateIndex(home, workspace);
+  const child = new IndexChild(args);
+  const search = new ReopeningSearch(() => whenMade(() => WorkspaceSearch.open(workspace, { home, threads, device, engine, signal, patienceMilliseconds }), child));
   const server = serverOf(search, child);
   const closed = new Promise<void>((resolve) => {
     server.server.onclose = resolve;
@@ -50,50 +52,21 @@ async function run(options: McpOptions, signal: AbortSignal): Promise<void> {
   await search.close();
 }
 
-/** The search, opened when it is first asked for: an index that is not there yet is being made. */
-class OpenOnce {
-  readonly #database: string;
-  readonly #open: () => Promise<WorkspaceSearch>;
-  readonly #child: IndexChild;
-  #search: Promise<WorkspaceSearch> | undefined;
-
-  constructor(database: string, open: () => Promise<WorkspaceSearch>, child: IndexChild) {
-    this.#database = database;
-    this.#open = open;
-    this.#child = child;
-  }
-
-  /** Errors: those of `WorkspaceSearch.open`. */
-  async get(): Promise<WorkspaceSearch> {
-    if (this.#search === undefined) {
-      const end = performance.now() + mostOpenMilliseconds;
-      while (!existsSync(this.#database) && performance.now() < end) await setTimeout(50);
-      this.#search = this.#opened(end);
+/** Opens a search once its index is there: it is being made. */
+async function whenMade(open: () => Promise<WorkspaceSearch>, child: IndexChild): Promise<WorkspaceSearch> {
+  const end = performance.now() + mostOpenMilliseconds;
+  for (;;) {
+    try {
+      return await open();
+    } catch (error) {
+      if (!(error instanceof L3PruneError) || error.code !== 'NOT_FOUND') throw error;
+      if (performance.now() > end) throw errors.notFound(`${error.message.replace(/: run .*$/, '')}; the process that makes it says: ${child.state}`, error);
     }
-    return this.#search.catch((error: unknown) => {
-      this.#search = undefined;
-      throw error;
-    });
-  }
-
-  async close(): Promise<void> {
-    await (await this.#search?.catch(() => undefined))?.close();
-  }
-
-  async #opened(end: number): Promise<WorkspaceSearch> {
-    for (;;) {
-      try {
-        return await this.#open();
-      } catch (error) {
-        if (!(error instanceof L3PruneError) || error.code !== 'NOT_FOUND') throw error;
-        if (performance.now() > end) throw errors.notFound(`${error.message.replace(/: run .*$/, '')}; the process that makes it says: ${this.#child.state}`, error);
-      }
-      await setTimeout(50);
-    }
+    await setTimeout(50);
   }
 }
 
-function serverOf(search: OpenOnce, child: IndexChild): McpServer {
+function serverOf(search: ReopeningSearch, child: IndexChild): McpServer {
   const server = new McpServer({ name: 'l3prune', version });
   server.registerTool(
     'search_code',
@@ -112,7 +85,7 @@ function serverOf(search: OpenOnce, child: IndexChild): McpServer {
     },
     async (request) =>
       answered(async () => {
-        const answer = await (await search.get()).search(request);
+        const answer = await search.use((open) => open.search(request));
         return { text: describeAnswer(answer, { isColoured: false }), document: documentOf(answer) };
       }),
   );
@@ -125,7 +98,7 @@ function serverOf(search: OpenOnce, child: IndexChild): McpServer {
     },
     async () =>
       answered(async () => {
-        const document = { ...(await search.get()).status(), indexing: child.state };
+        const document = { ...(await search.use((open) => open.status())), indexing: child.state };
         return { text: JSON.stringify(document, undefined, 2), document };
       }),
   );
@@ -152,7 +125,7 @@ function indexArguments(options: McpOptions): string[] {
   const lists = { include, exclude };
   return [
     ...Object.entries(named).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, String(value)])),
-    ...Object.entries(lists).flatMap(([name, values]) => (values === undefined ? [] : [`--${name}`, ...values])),
+    ...Object.entries(lists).flatMap(([name, values]) => (values === undefined ? [] : values === false ? [`--no-${name}`] : [`--${name}`, ...values])),
     ...(gitignore === undefined ? [] : [gitignore ? '--gitignore' : '--no-gitignore']),
   ];
 }

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { errors } from '../../errors.ts';
 import { reason } from '../../files.ts';
 import { chunkKinds, type ChunkKind } from '../../index/chunks/types.ts';
@@ -42,9 +43,9 @@ export function searchCommand(signal: AbortSignal): Command {
 }
 
 async function run(words: string, options: SearchCommandOptions, signal: AbortSignal): Promise<void> {
-  if (words !== '' && options.similar !== undefined) throw errors.usage('Give a query or --similar, not both.');
-  if (words === '' && options.similar === undefined) throw errors.usage('The query is empty: write what you look for, or name code with --similar.');
-  const query = options.similar === undefined ? words : await codeAt(options.similar);
+  if (words.trim() !== '' && options.similar !== undefined) throw errors.usage('Give a query or --similar, not both.');
+  if (words.trim() === '' && options.similar === undefined) throw errors.usage('The query is empty: write what you look for, or name code with --similar.');
+  const query = options.similar === undefined ? words : await codeAt(options.similar, options.workspace);
   const line = new ProgressLine();
   const notes: string[] = [];
   try {
@@ -75,14 +76,16 @@ export function documentOf({ hits, index, notes, milliseconds }: SearchAnswer): 
   return { results: hits.map(({ snippet, ...hit }) => ({ ...hit, snippet: snippet.lines.join('\n'), snippetLine: snippet.startLine, matchedLines: snippet.matchedLines })), index, notes, milliseconds };
 }
 
-/** The lines of a file that a place names. Errors: USAGE, NOT_FOUND. */
-async function codeAt(place: string): Promise<string> {
+/** The lines of a file that a place names, from here or from the workspace, as answers name it. Errors: USAGE, NOT_FOUND. */
+async function codeAt(place: string, workspace: string): Promise<string> {
   const [, file, first, last] = /^(.*?)(?::(\d+)(?:-(\d+))?)?$/s.exec(place) as unknown as [string, string, string | undefined, string | undefined];
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+  const text = await readFile(file, 'utf8').catch(async (error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return readFile(resolve(workspace, file), 'utf8');
+    throw error;
+  }).catch((error: unknown) => {
     throw errors.notFound(`${file} cannot be read: ${reason(error)}.`, error);
   });
-  if (first === undefined) return text;
-  const lines = text.split('\n').slice(Number(first) - 1, Number(last ?? first));
-  if (lines.join('').trim() === '') throw errors.usage(`${place} holds no code: name lines that do.`);
-  return lines.join('\n');
+  const lines = first === undefined ? text : text.split(/\r\n|\n|\r/).slice(Number(first) - 1, Number(last ?? first)).join('\n');
+  if (lines.trim() === '') throw errors.usage(`${place} holds no code: name lines that do.`);
+  return lines;
 }
