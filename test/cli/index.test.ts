@@ -177,10 +177,13 @@ describe('index --watch', () => {
     await rename(cli.path('mine'), cli.path('moved'));
     await cli.write('ws/first.py', 'def first():\n    return 1\n');
     const { document, said } = await watching();
-    await said(/There is no model .*mine.*\[NOT_FOUND\]/);
+    const refused = /There is no model .*mine.*\[NOT_FOUND\]/;
+    await said(refused);
     await said(/Watching for changes\./);
-    await cli.write('ws/second.py', 'def zebra_crossing():\n    return 2\n');
-    await said(/There is no model .*mine.*\[NOT_FOUND\]/);
+    await said(refused);
+    await cli.write('ws/second.py', 'def second():\n    return 2\n');
+    await said(refused);
+    expect(documentOf(await cli.run(['search', '--workspace', 'ws', '--mode', 'lexical', '--json', 'second']))).toMatchObject({ results: [{ path: 'second.py' }] });
     await rename(cli.path('moved'), cli.path('mine'));
     await cli.write('ws/third.py', 'def third():\n    return 3\n');
     expect(await document({ indexed: 1 })).toMatchObject({ vectors: { embedded: 3 } });
