@@ -7,6 +7,7 @@ import type { FileRules } from '../files/types.ts';
 import { vectorBytes } from '../scan/quantize.ts';
 import { damaged, hasLog, identityOf, inTransaction, isDamaged, openForWriting, translated, type DatabaseOptions } from './database.ts';
 import { activeEncoder, encoderRows, targetEncoder } from './encoders.ts';
+import { IndexReader } from './reader.ts';
 import { bytesIn, jsonIn, numberIn, textIn, toFile } from './rows.ts';
 import type { EncoderSource, NewFile, RefusedFile, StoredEncoder, StoredFile } from './types.ts';
 
@@ -18,10 +19,19 @@ export interface PendingText {
   readonly language: string;
 }
 
-/** A writer, and where what was there before it is now, if that was damaged. */
+/** A writer, and what became of what was there before it. */
 export interface OpenedWriter {
   readonly writer: IndexWriter;
+  /** Undefined where that was whole. */
+  readonly rebuilt?: Rebuilt;
+}
+
+/** An index that has been begun anew. */
+export interface Rebuilt {
+  /** Where the damaged file is now; undefined where somebody has removed it. */
   readonly setAside: string | undefined;
+  /** Whether it still said which files and which encoder it was to have: the new one is to have the same. */
+  readonly isKnown: boolean;
 }
 
 /** Vectors of texts that no file holds any more are kept up to this share of all, for branches that come back. */
@@ -61,7 +71,7 @@ export class IndexWriter {
   /** The same; a damaged file is set aside under another name first. */
   static openOrRebuild(file: string, options?: DatabaseOptions): OpenedWriter {
     try {
-      return { writer: IndexWriter.open(file, options), setAside: undefined };
+      return { writer: IndexWriter.open(file, options) };
     } catch (error) {
       if (!isDamaged(error)) throw error;
       return IndexWriter.rebuild(file, options);
@@ -70,8 +80,12 @@ export class IndexWriter {
 
   /** Sets aside what is there and begins anew. Nobody of this process may have it open. */
   static rebuild(file: string, options?: DatabaseOptions): OpenedWriter {
+    const asked = askedOf(file);
     const aside = setAside(file);
-    return { writer: IndexWriter.open(file, options), setAside: aside };
+    const writer = IndexWriter.open(file, options);
+    if (asked !== undefined) writer.setRules(asked.rules);
+    if (asked?.encoder !== undefined) writer.setTargetEncoder(asked.encoder.fingerprint, asked.encoder.dimensions, asked.encoder.source);
+    return { writer, rebuilt: { setAside: aside, isKnown: asked !== undefined } };
   }
 
   /** Nothing where it is closed already. */
@@ -79,6 +93,8 @@ export class IndexWriter {
     if (!this.#database.isOpen) return;
     try {
       this.#do(() => this.#setMeta('clean', '1'));
+      // Also where others read on: a log that is left is taken for that of a process that was killed.
+      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
       // It will be checked when it is next opened.
     }
@@ -293,6 +309,20 @@ export class IndexWriter {
 
   #do<R>(work: () => R): R {
     return translated(this.file, work);
+  }
+}
+
+/** What was asked of an index, as far as a damaged one still says it. */
+function askedOf(file: string): { readonly rules: Partial<FileRules>; readonly encoder: StoredEncoder | undefined } | undefined {
+  try {
+    const reader = IndexReader.open(file);
+    try {
+      return { rules: reader.rules(), encoder: reader.targetEncoder() };
+    } finally {
+      reader.close();
+    }
+  } catch {
+    return undefined;
   }
 }
 

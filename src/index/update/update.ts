@@ -7,7 +7,7 @@ import type { FileRules } from '../files/types.ts';
 import { locateIndex, prepareLocation, type IndexLocation } from '../location.ts';
 import type { StoredEncoder } from '../store/types.ts';
 import { isDamaged } from '../store/database.ts';
-import { IndexWriter } from '../store/writer.ts';
+import { IndexWriter, type Rebuilt } from '../store/writer.ts';
 import { acquireWriterLock, checkHeld, type WriterLock } from '../writer-lock.ts';
 import { embedPending, type EmbedProgress, type EmbedResult } from './embed.ts';
 import { Pace } from './pace.ts';
@@ -45,6 +45,7 @@ export class WorkspaceIndex {
   #writer: IndexWriter;
   #encoder: { readonly of: IndexEncoderRequest; readonly opened: IndexEncoder } | undefined;
   readonly #notices: string[] = [];
+  #closing: Promise<void> | undefined;
 
   private constructor(location: IndexLocation, options: IndexOptions, lock: WriterLock, writer: IndexWriter) {
     this.location = location;
@@ -59,9 +60,9 @@ export class WorkspaceIndex {
     await prepareLocation(location);
     const lock = await acquireWriterLock(location);
     try {
-      const { writer, setAside } = IndexWriter.openOrRebuild(location.database);
+      const { writer, rebuilt } = IndexWriter.openOrRebuild(location.database);
       const index = new WorkspaceIndex(location, options, lock, writer);
-      if (setAside !== undefined) index.#notices.push(rebuilt(setAside));
+      if (rebuilt !== undefined) index.#notices.push(noticeOf(rebuilt));
       return index;
     } catch (error) {
       await lock.release();
@@ -101,12 +102,18 @@ export class WorkspaceIndex {
 
   #rebuild(): string {
     this.#writer.close();
-    const { writer, setAside } = IndexWriter.rebuild(this.location.database);
+    const { writer, rebuilt } = IndexWriter.rebuild(this.location.database);
     this.#writer = writer;
-    return rebuilt(setAside);
+    return noticeOf(rebuilt!);
   }
 
-  async close(): Promise<void> {
+  /** Nothing where it is closed already. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     try {
       this.#writer.close();
       await this.#encoder?.opened.dispose();
@@ -212,7 +219,7 @@ function isSame(a: IndexEncoderRequest, b: IndexEncoderRequest): boolean {
   return a.model === b.model && a.layers === b.layers && a.maxLength === b.maxLength && a.precision === b.precision;
 }
 
-function rebuilt(setAside: string | undefined): string {
-  if (setAside === undefined) return 'The index was removed while it was open and is built again.';
-  return `The index was damaged and is built again; the damaged file is kept as ${setAside} and can be deleted.`;
+function noticeOf({ setAside, isKnown }: Rebuilt): string {
+  const what = setAside === undefined ? 'The index was removed while it was open and is built again.' : `The index was damaged and is built again; the damaged file is kept as ${setAside} and can be deleted.`;
+  return isKnown ? what : `${what} Which files and which model it was to have is lost with it: name them again where you had named them.`;
 }

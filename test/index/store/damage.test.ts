@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { IndexReader } from '../../../src/index/store/reader.ts';
 import { schemaVersion } from '../../../src/index/store/schema.ts';
 import { IndexWriter } from '../../../src/index/store/writer.ts';
-import { codeOf, connect, exercise, fill, indexFile, integrity, newFile, read } from './sample.ts';
+import { codeOf, connect, dimensions, exercise, fill, indexFile, integrity, newFile, read } from './sample.ts';
 
 const isLong = process.env['L3PRUNE_LONG'] === '1';
 const files = 30;
@@ -42,8 +42,8 @@ function survive(): void {
 }
 
 test('an index that is whole is opened as it is', () => {
-  const { writer, setAside } = IndexWriter.openOrRebuild(file);
-  expect(setAside).toBeUndefined();
+  const { writer, rebuilt } = IndexWriter.openOrRebuild(file);
+  expect(rebuilt).toBeUndefined();
   expect(writer.files()).toHaveLength(files);
   expect(exercise(file, writer)).toEqual([]);
   writer.close();
@@ -58,8 +58,9 @@ describe('a damaged index', () => {
   ])('of $what is kept under another name, and there is a new one', ({ bytes }) => {
     restore(bytes);
     expect(codeOf(() => read(file))).toBe('BAD_INDEX');
-    const { writer, setAside } = IndexWriter.openOrRebuild(file);
-    expect(readFileSync(setAside!).equals(bytes)).toBe(true);
+    const { writer, rebuilt } = IndexWriter.openOrRebuild(file);
+    expect(rebuilt!.isKnown).toBe(false);
+    expect(readFileSync(rebuilt!.setAside!).equals(bytes)).toBe(true);
     expect(exercise(file, writer)).toEqual([]);
     writer.close();
   });
@@ -77,8 +78,8 @@ describe('a damaged index', () => {
         restore(intact);
         truncateSync(file, length);
         expect(codeOf(() => read(file))).toBe('BAD_INDEX');
-        const { writer, setAside } = IndexWriter.openOrRebuild(file);
-        expect(setAside).toBeDefined();
+        const { writer, rebuilt } = IndexWriter.openOrRebuild(file);
+        expect(rebuilt).toBeDefined();
         writer.close();
       }),
       { seed: 3, numRuns: isLong ? 300 : 20 },
@@ -134,8 +135,8 @@ describe('a damaged index', () => {
     const changed = readFileSync(file);
     changed.fill(0xff, 3 * pageSize, 4 * pageSize);
     restore(changed);
-    const { writer, setAside } = IndexWriter.openOrRebuild(file);
-    expect(setAside).toBeDefined();
+    const { writer, rebuilt } = IndexWriter.openOrRebuild(file);
+    expect(rebuilt).toBeDefined();
     writer.close();
   });
 
@@ -152,7 +153,9 @@ describe('a damaged index', () => {
       const database = connect(file);
       database.exec(`PRAGMA user_version = ${version}`);
       database.close();
-      expect(IndexWriter.openOrRebuild(file).setAside).toBeDefined();
+      const { writer, rebuilt } = IndexWriter.openOrRebuild(file);
+      expect(rebuilt).toBeDefined();
+      writer.close();
     }
   });
 
@@ -164,8 +167,23 @@ describe('a damaged index', () => {
     expect(codeOf(() => reader.version())).toBe('BAD_INDEX');
     writer.close();
     reader.close();
-    const { writer: anew, setAside } = IndexWriter.rebuild(file);
-    expect(setAside).toBeUndefined();
+    const { writer: anew, rebuilt } = IndexWriter.rebuild(file);
+    expect(rebuilt).toEqual({ setAside: undefined, isKnown: false });
+    anew.close();
+  });
+
+  test('that still says what it was to have gives way to one that is to have the same', () => {
+    const database = connect(file);
+    database.exec("UPDATE files SET hash = 'no hash' WHERE id = 2");
+    database.close();
+    const writer = IndexWriter.open(file);
+    expect(codeOf(() => writer.files())).toBe('BAD_INDEX');
+    writer.close();
+    const { writer: anew, rebuilt } = IndexWriter.rebuild(file);
+    expect(rebuilt!.isKnown).toBe(true);
+    expect(anew.rules()).toEqual({ exclude: ['x'] });
+    expect(anew.targetEncoder()).toMatchObject({ fingerprint: 'fingerprint', dimensions });
+    expect(anew.files()).toEqual([]);
     anew.close();
   });
 

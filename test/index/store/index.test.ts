@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { IndexReader } from '../../../src/index/store/reader.ts';
 import { IndexWriter } from '../../../src/index/store/writer.ts';
@@ -159,6 +160,17 @@ describe('a reader beside a writer', () => {
     connect(file).exec('PRAGMA journal_mode = WAL');
     expect(codeOf(() => IndexReader.open(file))).toBe('NOT_FOUND');
   });
+});
+
+test('a writer that ends leaves no log, though others read', () => {
+  fill(file, 2);
+  const reader = IndexReader.open(file);
+  const writer = IndexWriter.open(file);
+  writer.removePath('file0.ts');
+  writer.close();
+  expect(statSync(`${file}-wal`).size).toBe(0);
+  expect(reader.counts()).toMatchObject({ files: 1 });
+  reader.close();
 });
 
 test('a writer that is closed twice is closed', () => {
