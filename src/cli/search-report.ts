@@ -1,12 +1,14 @@
 import { styleText } from 'node:util';
+import { groupByFile } from '../index/search/group.ts';
 import type { SearchAnswer, SearchHit } from '../index/search/search.ts';
 import { counted } from '../format.ts';
 import { printable } from './index-report.ts';
 
-/** An answer for a person: path:line, symbol, and lines of the code, each hit apart. */
-export function describeAnswer({ hits, index, notes }: SearchAnswer, { isColoured }: { readonly isColoured: boolean }): string {
+/** An answer for a person: path:line, symbol, and lines of the code, each hit apart; those of a file together where they are to be. */
+export function describeAnswer({ hits, index, notes }: SearchAnswer, { isColoured, isGrouped = false }: { readonly isColoured: boolean; readonly isGrouped?: boolean }): string {
   const style = (format: Parameters<typeof styleText>[0], text: string): string => (isColoured ? styleText(format, text, { validateStream: false }) : text);
-  const found = hits.map((hit) => describeHit(hit, style));
+  const ordered = isGrouped ? groupByFile(hits).flatMap((group) => group.hits) : hits;
+  const found = ordered.map((hit) => describeHit(hit, style));
   const none = hits.length === 0 ? ['Nothing was found.\n'] : [];
   const footer = [...notes, `${counted(index.files, 'file')}, ${counted(index.chunks, 'chunk')}${index.encoder === undefined ? '' : `, encoder ${index.encoder}`}.`];
   return [...found, ...none, `${footer.map((sentence) => style('dim', printable(sentence))).join('\n')}\n`].join('\n');

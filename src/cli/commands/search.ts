@@ -1,25 +1,27 @@
-import { Command, Option } from 'commander';
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { readFile, realpath } from 'node:fs/promises';
+import { relative, resolve, sep } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { errors } from '../../errors.ts';
 import { reason } from '../../files.ts';
 import { chunkKinds, type ChunkKind } from '../../index/chunks/types.ts';
-import { searchModes, WorkspaceSearch, type SearchAnswer, type SearchMode } from '../../index/search/search.ts';
+import { searchModes, WorkspaceSearch, type SearchAnswer, type SearchMode, type SearchRequest } from '../../index/search/search.ts';
 import { updateForSearch } from '../../index/update/for-search.ts';
-import { encoderRequestOf, indexOptionsOf, rulesOptions, workspaceOptions, type RulesOptions, type WorkspaceOptions } from '../index-options.ts';
+import { encoderRequestOf, indexOptionsOf, workspaceOptions, type WorkspaceOptions } from '../index-options.ts';
 import { homeOf, reportOptions, wholeNumber, type ReportOptions } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { ProgressLine } from '../progress.ts';
 import { describeAnswer } from '../search-report.ts';
 import { show } from './index.ts';
 
-interface SearchCommandOptions extends WorkspaceOptions, RulesOptions, ReportOptions {
+interface SearchCommandOptions extends WorkspaceOptions, ReportOptions {
   readonly limit: number;
   readonly mode: SearchMode;
   readonly language?: readonly string[];
   readonly path?: readonly string[];
   readonly kind?: readonly ChunkKind[];
   readonly similar?: string;
+  readonly group?: true;
   readonly update: boolean;
 }
 
@@ -30,13 +32,14 @@ const defaultThreads = 2;
 
 /** `l3prune search`: finds code of a workspace by what it does or how it is called. */
 export function searchCommand(signal: AbortSignal): Command {
-  return reportOptions(rulesOptions(workspaceOptions(new Command('search').description('find code of a workspace by what it does, or by words in it'), defaultThreads)))
+  return reportOptions(workspaceOptions(new Command('search').description('find code of a workspace by what it does, or by words in it'), defaultThreads))
     .argument('[query...]', 'what is sought: a question, names, a piece of code')
     .option('--limit <n>', 'results at most', wholeNumber(1, mostHits), 10)
     .addOption(new Option('--mode <mode>', 'by words, by meaning, or by both').choices(searchModes).default('hybrid'))
-    .option('--language <names...>', 'only code of these languages')
-    .option('--path <globs...>', 'only files that one of these matches, as src/**/*.ts')
-    .addOption(new Option('--kind <kinds...>', 'only such parts').choices(chunkKinds))
+    .option('--language <names>', 'only code of these languages, with commas between', listed)
+    .option('--path <glob>', 'only files that this matches, as src/**/*.ts; several where it is given again', repeated)
+    .addOption(new Option('--kind <kinds>', `only such parts, with commas between: ${chunkKinds.join(', ')}`).argParser(kindsOf))
+    .option('--group', 'put the results of a file together')
     .option('--similar <place>', 'find what is like this code instead: FILE, FILE:LINE or FILE:FIRST-LAST')
     .option('--no-update', 'search the index as it is, without a look at what has changed')
     .action(async (words: readonly string[], options: SearchCommandOptions) => run(words.join(' '), options, signal));
@@ -45,7 +48,7 @@ export function searchCommand(signal: AbortSignal): Command {
 async function run(words: string, options: SearchCommandOptions, signal: AbortSignal): Promise<void> {
   if (words.trim() !== '' && options.similar !== undefined) throw errors.usage('Give a query or --similar, not both.');
   if (words.trim() === '' && options.similar === undefined) throw errors.usage('The query is empty: write what you look for, or name code with --similar.');
-  const query = options.similar === undefined ? words : await codeAt(options.similar, options.workspace);
+  const named = options.similar === undefined ? undefined : await codeAt(options.similar, options.workspace);
   const line = new ProgressLine();
   const notes: string[] = [];
   try {
@@ -62,10 +65,10 @@ async function run(words: string, options: SearchCommandOptions, signal: AbortSi
   const { threads, device, engine, limit, mode, language, path, kind } = options;
   const search = await WorkspaceSearch.open(options.workspace, { home: homeOf(options), threads, device, engine, signal, patienceMilliseconds: Infinity });
   try {
-    const answer = await search.search({ query, limit, mode, languages: language, paths: path, kinds: kind, isCode: options.similar !== undefined });
+    const answer = await search.search({ query: named?.code ?? words, limit, mode, languages: language, paths: path, kinds: kind, isCode: named !== undefined, except: named?.except });
     const whole: SearchAnswer = { ...answer, notes: [...notes, ...answer.notes] };
     if (options.json) return await printJson(documentOf(whole));
-    await print(describeAnswer(whole, { isColoured: process.stdout.isTTY && !process.env['NO_COLOR'] }));
+    await print(describeAnswer(whole, { isGrouped: options.group === true, isColoured: process.stdout.isTTY && !process.env['NO_COLOR'] }));
   } finally {
     await search.close();
   }
@@ -76,16 +79,45 @@ export function documentOf({ hits, index, notes, milliseconds }: SearchAnswer): 
   return { results: hits.map(({ snippet, ...hit }) => ({ ...hit, snippet: snippet.lines.join('\n'), snippetLine: snippet.startLine, matchedLines: snippet.matchedLines })), index, notes, milliseconds };
 }
 
+/** Code that a place names, and where it stands in the workspace, where it does. */
+interface NamedCode {
+  readonly code: string;
+  readonly except: SearchRequest['except'];
+}
+
 /** The lines of a file that a place names, from here or from the workspace, as answers name it. Errors: USAGE, NOT_FOUND. */
-async function codeAt(place: string, workspace: string): Promise<string> {
+async function codeAt(place: string, workspace: string): Promise<NamedCode> {
   const [, file, first, last] = /^(.*?)(?::(\d+)(?:-(\d+))?)?$/s.exec(place) as unknown as [string, string, string | undefined, string | undefined];
-  const text = await readFile(file, 'utf8').catch(async (error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return readFile(resolve(workspace, file), 'utf8');
-    throw error;
-  }).catch((error: unknown) => {
+  const isHere = existsSync(file);
+  const absolute = isHere ? resolve(file) : resolve(workspace, file);
+  const text = await readFile(absolute, 'utf8').catch((error: unknown) => {
     throw errors.notFound(`${file} cannot be read: ${reason(error)}.`, error);
   });
-  const lines = first === undefined ? text : text.split(/\r\n|\n|\r/).slice(Number(first) - 1, Number(last ?? first)).join('\n');
-  if (lines.trim() === '') throw errors.usage(`${place} holds no code: name lines that do.`);
-  return lines;
+  const all = text.split(/\r\n|\n|\r/);
+  const startLine = first === undefined ? 1 : Number(first);
+  const endLine = first === undefined ? all.length : Number(last ?? first);
+  const code = all.slice(startLine - 1, endLine).join('\n');
+  if (code.trim() === '') throw errors.usage(`${place} holds no code: name lines that do.`);
+  const path = relative(await realpath(workspace).catch(() => workspace), await realpath(absolute)).split(sep).join('/');
+  return { code, except: { path, startLine, endLine } };
+}
+
+/** An option that may be given again; a list behind it would take the query's words for its own. */
+function repeated(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+function listed(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, ...value.split(',').map((name) => name.trim()).filter((name) => name !== '')];
+}
+
+function kindsOf(value: string, before: readonly ChunkKind[] = []): readonly ChunkKind[] {
+  return [
+    ...before,
+    ...listed(value).map((name) => {
+      const kind = chunkKinds.find((known) => known === name);
+      if (kind === undefined) throw new InvalidArgumentError(`It has to be some of ${chunkKinds.join(', ')}.`);
+      return kind;
+    }),
+  ];
 }

@@ -21,6 +21,8 @@ export interface SearchRequest extends SearchFilter {
   readonly mode: SearchMode;
   /** The query is code that similar code is sought for. */
   readonly isCode?: boolean | undefined;
+  /** Lines that are no answer: where the code stands that similar code is sought for. */
+  readonly except?: { readonly path: string; readonly startLine: number; readonly endLine: number } | undefined;
 }
 
 /** A chunk that was found. */
@@ -156,7 +158,7 @@ export class WorkspaceSearch {
     const files = new CurrentFiles((fileId) => this.#current(fileId));
     const byLetters = isByWords ? await this.#rankByLetters(query, byWords, wanted, files) : [];
     const ranked = rank(byWords, byVectors ?? [], byLetters);
-    const hits = await this.#hits(ranked, byVectors ?? [], query, request.limit, files);
+    const hits = await this.#hits(ranked, byVectors ?? [], query, request, files);
     const index = this.status();
     if (hits.length === 0) notes.push(...this.#files.notesOn(request));
     notes.push(...notesOn(query, request, index, byVectors !== undefined));
@@ -210,13 +212,13 @@ export class WorkspaceSearch {
     return vectors.rank(vector, fusionDepth, wanted, (id) => this.#reader.place(id) !== undefined);
   }
 
-  async #hits(ranked: readonly Ranked[], byVectors: readonly Ranked[], { words }: ParsedQuery, limit: number, files: CurrentFiles): Promise<SearchHit[]> {
+  async #hits(ranked: readonly Ranked[], byVectors: readonly Ranked[], { words }: ParsedQuery, { limit, except }: SearchRequest, files: CurrentFiles): Promise<SearchHit[]> {
     const cosines = new Map(byVectors.map(({ id, score }) => [id, score]));
     const hits: SearchHit[] = [];
     for (const { id, score } of ranked) {
       if (hits.length >= limit) break;
       const chunk = this.#reader.chunk(id);
-      if (chunk === undefined) continue;
+      if (chunk === undefined || (except !== undefined && overlaps(chunk, except))) continue;
       const file = await files.get(chunk.fileId);
       // What is gone is no answer.
       if (file === undefined || chunk.startLine > file.lines.length) continue;
@@ -252,6 +254,10 @@ export class WorkspaceSearch {
     if (this.#share.version !== this.#version) this.#share = { version: this.#version, share: this.#reader.embeddedFiles(this.#vectors.encoder) };
     return this.#share.share;
   }
+}
+
+function overlaps(chunk: StoredChunk, { path, startLine, endLine }: NonNullable<SearchRequest['except']>): boolean {
+  return chunk.path === path && chunk.startLine <= endLine && chunk.endLine >= startLine;
 }
 
 interface Ranked {
