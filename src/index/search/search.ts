@@ -161,7 +161,7 @@ export class WorkspaceSearch {
     const hits = await this.#hits(ranked, byVectors ?? [], query, request, files);
     const index = this.status();
     if (hits.length === 0) notes.push(...this.#files.notesOn(request));
-    notes.push(...notesOn(query, request, index, byVectors !== undefined));
+    notes.push(...notesOn(query, request, index, hits.length > 0));
     return { hits, index, notes, milliseconds: performance.now() - began };
   }
 
@@ -292,12 +292,12 @@ class CurrentFiles {
   }
 }
 
-function notesOn({ text, words, literal }: ParsedQuery, { mode }: SearchRequest, { encoder, semanticShare, files, isWhole }: IndexStatus, isByVectors: boolean): string[] {
+function notesOn({ text, words }: ParsedQuery, { mode }: SearchRequest, { encoder, semanticShare, files, isWhole }: IndexStatus, hasFound: boolean): string[] {
   if (text === '') return ['The query is empty: write what you look for.'];
   if (!isWhole) return [`The index is being built: ${files} files so far.`];
   if (files === 0) return ['The index is empty: no file of this workspace is indexed; l3prune index --dry-run says why.'];
   const notes: string[] = [];
-  if (words.length === 0 && literal === undefined && !isByVectors) notes.push('The query has no word to look for: write what the code does, or a name in it.');
+  if (words.length === 0 && !hasFound) notes.push('The query has no word to look for: write what the code does, or a name in it.');
   if (mode === 'lexical') return notes;
   if (encoder === undefined) notes.push('Words alone answer: the workspace has no encoder yet; l3prune index --model M gives it one.');
   else if (semanticShare < 1) notes.push(`Semantic results for ${Math.floor(semanticShare * 100)} % of the files.`);
