@@ -21,7 +21,7 @@ type McpOptions = WorkspaceOptions & RulesOptions;
 const mostHits = 50;
 const patienceMilliseconds = 2000;
 const defaultThreads = 2;
-/** So long the first question waits for an index that is being made. */
+/** So long the first questions wait for an index that is being made. */
 const mostOpenMilliseconds = 10_000;
 
 /** `l3prune mcp`: the search as an MCP server on standard input and output, over an index that is kept up to date. */
@@ -66,7 +66,13 @@ async function whenMade(open: () => Promise<WorkspaceSearch>, child: IndexChild)
   }
 }
 
+/** Waits for the first look at all files, which is soon over for most workspaces: an answer out of a part would be taken for the whole. */
+async function whole(search: WorkspaceSearch, end: number): Promise<void> {
+  while (performance.now() < end && !search.status().isWhole) await setTimeout(50);
+}
+
 function serverOf(search: ReopeningSearch, child: IndexChild): McpServer {
+  const end = performance.now() + mostOpenMilliseconds;
   const server = new McpServer({ name: 'l3prune', version });
   server.registerTool(
     'search_code',
@@ -85,7 +91,10 @@ function serverOf(search: ReopeningSearch, child: IndexChild): McpServer {
     },
     async (request) =>
       answered(async () => {
-        const answer = await search.use((open) => open.search(request));
+        const answer = await search.use(async (open) => {
+          await whole(open, end);
+          return open.search(request);
+        });
         return { text: describeAnswer(answer, { isColoured: false }), document: documentOf(answer) };
       }),
   );
