@@ -1,24 +1,31 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
 const commandLine = join(import.meta.dirname, '../../dist/cli.mjs');
 
-/** What a run of the built command line took. */
+/** What a run of a program took. */
 export interface ChildRun {
   readonly stdout: string;
   /** From the start of the process to the first byte on its standard output. */
   readonly firstOutputSeconds: number;
+  /** From its start to its end. */
+  readonly seconds: number;
   /** Largest anonymous resident memory seen, and the largest resident memory with mapped files; 0 where the system has no /proc. */
   readonly peakAnonymousBytes: number;
   readonly peakResidentBytes: number;
 }
 
 /** Runs the built command line in a fresh process and reads its memory 20 times a second from outside. */
-export async function runCommandLine(args: readonly string[], input = ''): Promise<ChildRun> {
+export function runCommandLine(args: readonly string[], input = ''): Promise<ChildRun> {
+  return runScript(commandLine, args, input);
+}
+
+/** Runs any program in a fresh process in the same way. */
+export async function runScript(script: string, args: readonly string[], input = ''): Promise<ChildRun> {
   const started = performance.now();
-  const child = spawn(process.execPath, [commandLine, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [script, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
   let firstOutputSeconds = 0;
   let peakAnonymousBytes = 0;
   let peakResidentBytes = 0;
@@ -35,8 +42,9 @@ export async function runCommandLine(args: readonly string[], input = ''): Promi
     new Promise<number | null>((resolve, reject) => child.once('error', reject).once('exit', resolve)),
   ]);
   clearInterval(sampler);
-  if (code !== 0) throw new Error(`l3prune ${args.join(' ')} exited with ${code}: ${stderr.trim().split('\n').at(-1)}`);
-  return { stdout, firstOutputSeconds, peakAnonymousBytes, peakResidentBytes };
+  const seconds = (performance.now() - started) / 1000;
+  if (code !== 0) throw new Error(`${basename(script)} ${args.join(' ')} exited with ${code}: ${stderr.trim().split('\n').at(-1)}`);
+  return { stdout, firstOutputSeconds, seconds, peakAnonymousBytes, peakResidentBytes };
 }
 
 function processStatus(pid: number | undefined): string {

@@ -14,7 +14,7 @@ export class Peer {
   readonly #process = new PythonProcess('peer.py');
   name = '';
 
-  static async open(folder: string, options: { layers: number; every: boolean; threads: number }): Promise<Peer> {
+  static async open(folder: string, options: { layers: number; every: boolean; threads: number; bfloat16?: boolean }): Promise<Peer> {
     const peer = new Peer();
     peer.name = (await peer.#process.ask<{ name: string }>({ load: folder, ...options })).name;
     return peer;

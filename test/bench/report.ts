@@ -23,6 +23,12 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+/** The smallest value that so large a share of all does not exceed. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!;
+}
+
 export const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 export const gigaflops = (operations: number): string => (operations / 1e9).toFixed(0);
 export const share = (part: number): string => `${(part * 100).toFixed(1)} %`;

@@ -22,10 +22,15 @@ export interface Setup {
   readonly triplets: readonly Triplet[];
   /** A folder for what a bench writes; it goes afterwards. */
   readonly scratch: string;
+  /** A folder for what takes long to make; it stays. */
+  readonly cache: string;
 }
 
 /** Threads that have nothing to do spin for a while; the other side waits that long before its turn. */
 export const pauseMilliseconds = 20;
+
+/** What encoders are cut to whose speed is measured. */
+export const encodedLayers = ({ checkpoint }: Pick<Setup, 'checkpoint'>): number => Math.min(8, checkpoint.config.numHiddenLayers);
 
 export const separator = '; ';
 /** The settings of throughput measures: those of the demo. */

@@ -35,7 +35,9 @@ interface WorkspacePackage {
 }
 
 export const defaultFiles = 1000;
-export const defaultFolder = join(tmpdir(), 'l3prune-bench-workspace');
+/** What benches keep from one run to the next, where no other folder is named. */
+export const defaultCache = join(tmpdir(), 'l3prune-bench');
+export const workspaceFolder = (cache: string): string => join(cache, 'workspace');
 
 /** Packages that are fetched while one is copied. */
 const ahead = 3;
@@ -43,7 +45,7 @@ const ahead = 3;
 const isBuilt = (file: string): boolean => /(^|\/)(dist|build|types|typings|browser)\/|\.d\.[mc]?ts$|\.min\.js$/.test(file);
 
 /** The workspace in a folder, built where it is not there yet. */
-export async function openWorkspace(folder = defaultFolder, files = defaultFiles): Promise<BuiltWorkspace> {
+export async function openWorkspace(folder: string, files = defaultFiles): Promise<BuiltWorkspace> {
   const manifest = join(folder, 'manifest.json');
   const root = join(folder, 'files');
   const list = await allowedPackages();
@@ -107,7 +109,7 @@ function total(packages: readonly WorkspacePackage[]): number {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { out: { type: 'string', default: defaultFolder }, files: { type: 'string', default: String(defaultFiles) } } });
+  const { values } = parseArgs({ options: { out: { type: 'string', default: workspaceFolder(defaultCache) }, files: { type: 'string', default: String(defaultFiles) } } });
   const { root, packages } = await openWorkspace(values.out, Number(values.files));
   for (const { package: name, version, licence, files } of packages) console.log(`${name} ${version} (${licence}): ${files} files`);
   console.log(root);
