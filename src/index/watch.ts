@@ -64,13 +64,20 @@ export class WorkspaceWatch {
   async close(): Promise<void> {
     this.#signal.removeEventListener('abort', this.#stop);
     this.#changes.end();
-    await this.#watcher.close();
+    await this.#release();
+  }
+
+  #release(): Promise<void> {
+    const released = this.#watcher.close();
+    // What is under way in it may still fail, when nobody listens any more: that would end the process.
+    this.#watcher.on('error', () => undefined);
+    return released;
   }
 
   #fallBack(error: NodeJS.ErrnoException): void {
     const isOut = error.code === 'ENOSPC' || error.code === 'EMFILE';
     // Some watches tell of some changes: nobody could rely on that, and other programs can use them.
-    if (isOut) void this.#watcher.close();
+    if (isOut) void this.#release();
     this.#changes.scan(`Changes are looked for every ${scanMilliseconds / 1000} seconds: ${isOut ? 'the system has no more file watches to give' : reason(error)}.`);
   }
 }

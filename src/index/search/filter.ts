@@ -58,6 +58,6 @@ function pathTest(globs: readonly string[]): (path: string) => boolean {
   const negated = globs.find((glob) => glob.startsWith('!'));
   if (negated !== undefined) throw errors.usage(`The filter ${negated} says what is not wanted: name what is.`);
   // Without a slash it is the name of a file, or of a folder with all that is in it, wherever it stands.
-  const include = globs.flatMap((glob) => (glob.includes('/') || glob.trim() === '' ? [glob] : [`**/${glob}`, `**/${glob}/**`]));
+  const include = globs.flatMap((glob) => (glob.includes('/') || glob.trim() === '' ? [glob.trim()] : [`**/${glob}`, `**/${glob}/**`]));
   return compileGlobs({ include, exclude: [] }).isIncluded;
 }

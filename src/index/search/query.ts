@@ -4,6 +4,8 @@ import { codeWords } from '../../text/words.ts';
 const mostCharacters = 100_000;
 /** More words find nothing that these do not, and cost time each. */
 const mostWords = 48;
+/** No word that somebody is writing is longer. */
+const mostEnding = 100;
 
 /** What is sought. */
 export interface ParsedQuery {
@@ -22,8 +24,13 @@ export function parseQuery(query: string): ParsedQuery {
   const text = query.slice(0, mostCharacters).toWellFormed().replaceAll('\0', ' ').trim();
   const all = codeWords(text);
   const words = [...new Set(all)].slice(0, mostWords);
-  const isUnfinished = words.length > 0 && words.at(-1) === all.at(-1) && /[\p{L}\p{N}]$/u.test(text);
+  const isUnfinished = words.length > 0 && words.at(-1) === codeWords(ending(text)).at(-1);
   return { text, words, isUnfinished, literal: literalOf(text, words.length > 0) };
+}
+
+/** The letters and digits at the end of a text, as far as a word goes. */
+function ending(text: string): string {
+  return /[\p{L}\p{M}\p{N}]*$/u.exec(text.slice(-mostEnding))![0];
 }
 
 /** What no question in plain words has in it. */
