@@ -4,6 +4,7 @@ import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type * as Chokidar from 'chokidar';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { isNeverIndexed } from '../../src/index/files/defaults.ts';
 import { WorkspaceWatch, type WorkspaceChange } from '../../src/index/watch.ts';
@@ -18,7 +19,7 @@ class Watcher extends EventEmitter {
 }
 const chokidar = vi.hoisted(() => ({ watcher: undefined as unknown, options: undefined as unknown }));
 vi.mock('chokidar', async (original) => {
-  const real = await original<typeof import('chokidar')>();
+  const real = await original<typeof Chokidar>();
   return {
     watch: (root: string, options: object) => {
       chokidar.options = options;
