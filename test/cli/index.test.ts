@@ -62,6 +62,8 @@ describe('index', () => {
     expect(await indexed('--no-include')).toMatchObject({ indexed: 1, unchanged: 1, excluded: { 'excluded by a glob': 1 } });
     expect(await indexed('--no-exclude', '--no-gitignore')).toMatchObject({ indexed: 2, unchanged: 2 });
     expect(await indexed('--gitignore')).toMatchObject({ indexed: 0, removed: 1 });
+    expectFailure(await index('--exclude', 'src/('), 'USAGE');
+    expect(await indexed()).toMatchObject({ indexed: 0, unchanged: 3 });
   });
 
   it('reads larger files where that is asked for', async () => {

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { throwIfCancelled } from '../../errors.ts';
 import { IndexEncoder, type IndexEncoderRequest, type OpenIndexEncoderOptions } from '../encoder.ts';
 import { defaultFileRules } from '../files/defaults.ts';
+import { compileGlobs } from '../files/globs.ts';
 import { partsToLookAt } from '../files/parts.ts';
 import type { FileRules } from '../files/types.ts';
 import { locateIndex, prepareLocation, type IndexLocation } from '../location.ts';
@@ -158,13 +159,17 @@ export class WorkspaceIndex {
     return { texts, vectors: { ...result, encoder: stored } };
   }
 
-  /** The rules in force, and whether they were others before. */
+  /** The rules in force, and whether they were others before. Errors: USAGE for a glob that is malformed, which is not kept. */
   #rules(): { readonly rules: FileRules; readonly areNew: boolean } {
     const before = this.#writer.rules();
     const asked = { ...before, ...this.#options.rules };
+    const rules = { ...defaultFileRules, ...asked };
     const areNew = !isDeepStrictEqual(asked, before);
-    if (areNew) this.#writer.setRules(asked);
-    return { rules: { ...defaultFileRules, ...asked }, areNew };
+    if (areNew) {
+      compileGlobs(rules);
+      this.#writer.setRules(asked);
+    }
+    return { rules, areNew };
   }
 
   #hasAll(encoder: StoredEncoder): boolean {
