@@ -60,6 +60,11 @@ export class WorkerClient {
     return this.use((process) => process.settle((connection) => connection.sendRequest(type)));
   }
 
+  /** The same for a request with parameters. */
+  call<P, R>(type: RequestType<P, R, JobError>, params: P): Promise<R> {
+    return this.use((process) => process.settle((connection) => connection.sendRequest(type, params as RequestParam<P>)));
+  }
+
   /** Starts a job, which takes its turn after those before it. */
   startJob<P, V, R>(
     type: RequestType<P & { readonly progressToken: string }, R, JobError>,
