@@ -3,6 +3,7 @@ import { mainScore, type Average, type Scoreboard, type Standing } from '../eval
 import type { Differences, Variant } from '../eval/system.ts';
 import type { WorkspaceEvaluation } from '../eval/workspace.ts';
 import { mainMetrics } from '../eval/tasks/kinds.ts';
+import { counted } from '../format.ts';
 import { table } from './output.ts';
 
 /** A model that has been measured at a depth. */
@@ -44,7 +45,7 @@ export function describeBoards(boards: readonly Scoreboard[], means: readonly Av
 }
 
 /** The searches of a workspace for a person. */
-export function describeWorkspace({ queries, files, chunks, systems }: WorkspaceEvaluation): string {
+export function describeWorkspace({ queries, files, chunks, missing, systems }: WorkspaceEvaluation): string {
   const rows = systems.map(({ model, mode, metrics: m, overWords }) => [
     model === undefined ? 'words alone' : `${model}, ${mode}`,
     ...(['mrrAt10', 'ndcgAt10', 'recallAt1', 'recallAt10', 'recallAt100'] as const).map((metric) => share(m[metric])),
@@ -52,7 +53,8 @@ export function describeWorkspace({ queries, files, chunks, systems }: Workspace
     overWords === undefined ? '' : interval(overWords.ndcgAt10),
   ]);
   const head = ['', 'MRR@10', 'nDCG@10', 'recall@1', '@10', '@100', 'MRR@10 over words (95 %)', 'nDCG@10 over words (95 %)'];
-  return `${table([head, ...rows])}\n${queries} queries over ${chunks} chunks of ${files} files\n`;
+  const unseen = missing === 0 ? '' : `${counted(missing, 'file')} that answer${missing === 1 ? 's' : ''} queries ${missing === 1 ? 'is' : 'are'} not indexed: no search finds ${missing === 1 ? 'it' : 'them'}\n`;
+  return `${table([head, ...rows])}\n${queries} ${queries === 1 ? 'query' : 'queries'} over ${counted(chunks, 'chunk')} of ${counted(files, 'file')}\n${unseen}`;
 }
 
 function rankings({ standings }: Scoreboard): string {

@@ -18,9 +18,8 @@ import { meanMetrics, metricsOfHits, type Metrics, type QueryMetrics } from './m
 import type { EvaluateProgress } from './system.ts';
 
 const line = z.number().int().positive();
-const queriesFile = z.array(
-  z.object({ id: z.string(), query: z.string(), relevant: z.array(z.object({ path: z.string(), startLine: line, endLine: line })).min(1) }),
-);
+const place = z.object({ path: z.string(), startLine: line, endLine: line }).refine(({ startLine, endLine }) => startLine <= endLine);
+const queriesFile = z.array(z.object({ id: z.string(), query: z.string(), relevant: z.array(place).min(1) }));
 
 /** A question about a workspace, with the places that answer it; lines are 1-based, both included. */
 export type WorkspaceQuery = z.infer<typeof queriesFile>[number];
@@ -40,6 +39,8 @@ export interface WorkspaceEvaluation {
   readonly queries: number;
   readonly files: number;
   readonly chunks: number;
+  /** Files that answer queries and are not indexed: no system can find them. */
+  readonly missing: number;
   readonly systems: readonly WorkspaceSystem[];
 }
 
@@ -78,47 +79,47 @@ function jsonOf(text: string, file: string): unknown {
  */
 export async function* evaluateWorkspace(workspace: string, queries: readonly WorkspaceQuery[], options: WorkspaceEvaluationOptions): AsyncGenerator<EvaluateProgress, WorkspaceEvaluation> {
   const { signal, seed, models, rules = defaultFileRules } = options;
-  const folder = await mkdtemp(join(tmpdir(), 'l3prune-eval-'));
   const { root } = await locateIndex(options.home, workspace);
+  const folder = await mkdtemp(join(tmpdir(), 'l3prune-eval-'));
   const location: IndexLocation = { root, folder, database: join(folder, 'index.sqlite'), lock: join(folder, 'lock'), waiting: folder };
-  const writer = IndexWriter.open(location.database);
+  let writer: IndexWriter | undefined;
   try {
+    writer = IndexWriter.open(location.database);
     const scanning = scanWorkspace(writer, root, { rules, signal });
     for (;;) {
       const step = await scanning.next();
       if (step.done) break;
       yield { what: 'reading files', done: step.value.seen, total: step.value.seen };
     }
-    checkIndexed(queries, new Set(writer.files().map(({ path }) => path)), workspace);
-    const words = yield* ask(location, queries, 'lexical', 'by words', options);
+    const missing = countMissing(queries, new Set(writer.files().map(({ path }) => path)), workspace);
+    const { files, chunks, ...words } = yield* ask(location, queries, 'lexical', 'by words', options);
     const systems: WorkspaceSystem[] = [{ model: undefined, mode: 'lexical', ...words, overWords: undefined }];
     for (const request of models) {
       const name = yield* embed(writer, root, request, rules, options);
       for (const mode of searchModes.filter((known) => known !== 'lexical').toReversed()) {
-        const scored = yield* ask(location, queries, mode, `by ${name}, ${mode}`, options);
+        const { metrics, each } = yield* ask(location, queries, mode, `by ${name}, ${mode}`, options);
         const over = (metric: 'mrrAt10' | 'ndcgAt10'): Interval =>
           pairedBootstrap(
-            scored.each.map((query) => query[metric]),
+            each.map((query) => query[metric]),
             words.each.map((query) => query[metric]),
             seed,
           );
-        systems.push({ model: name, mode, ...scored, overWords: { mrrAt10: over('mrrAt10'), ndcgAt10: over('ndcgAt10') } });
+        systems.push({ model: name, mode, metrics, each, overWords: { mrrAt10: over('mrrAt10'), ndcgAt10: over('ndcgAt10') } });
       }
     }
-    const search = WorkspaceSearch.openAt(location, { ...options, patienceMilliseconds: Infinity });
-    const { files, chunks } = search.status();
-    await search.close();
-    return { queries: queries.length, files, chunks, systems };
+    return { queries: queries.length, files, chunks, missing, systems };
   } finally {
-    writer.close();
+    writer?.close();
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-function checkIndexed(queries: readonly WorkspaceQuery[], paths: ReadonlySet<string>, workspace: string): void {
+/** How many files that answer queries are not indexed. Errors: BAD_DATA where all are. */
+function countMissing(queries: readonly WorkspaceQuery[], paths: ReadonlySet<string>, workspace: string): number {
   const relevant = new Set(queries.flatMap(({ relevant }) => relevant.map(({ path }) => path)));
   const missing = [...relevant].filter((path) => !paths.has(path));
   if (missing.length === relevant.size) throw errors.badData(`None of the files that answer the queries is indexed in ${workspace}, as ${missing[0]}: is it the root of the workspace that they are about?`);
+  return missing.length;
 }
 
 /** Gives every chunk its vector of a model; the model's name with its depth. */
@@ -145,7 +146,7 @@ async function* ask(
   mode: SearchMode,
   what: string,
   options: WorkspaceEvaluationOptions,
-): AsyncGenerator<EvaluateProgress, { readonly metrics: Metrics; readonly each: readonly QueryMetrics[] }> {
+): AsyncGenerator<EvaluateProgress, Pick<WorkspaceSystem, 'metrics' | 'each'> & Pick<WorkspaceEvaluation, 'files' | 'chunks'>> {
   const search = WorkspaceSearch.openAt(location, { ...options, patienceMilliseconds: Infinity });
   try {
     const each: QueryMetrics[] = [];
@@ -155,7 +156,8 @@ async function* ask(
       each.push(rangeMetrics(hits, relevant));
       yield { what: `asking ${what}`, done: i + 1, total: queries.length };
     }
-    return { metrics: meanMetrics(each), each };
+    const { files, chunks } = search.status();
+    return { metrics: meanMetrics(each), each, files, chunks };
   } finally {
     await search.close();
   }
