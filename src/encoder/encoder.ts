@@ -8,6 +8,7 @@ import { loraAdapt, loraFeeds, loraInputs, loraModules, parameterNames, type Lor
 import { planRuns, type Run } from './batching.ts';
 import { prepareText, type EncoderInput, type EncoderText } from './prompt.ts';
 import type { EncoderSettings } from './settings.ts';
+import { unroundedProjections } from './rounding.ts';
 import { pooledLayers, textFeeds, textInputs } from './texts.ts';
 import type { Adapt } from './transformer.ts';
 
@@ -16,7 +17,7 @@ export interface EncoderOptions extends EncoderSettings {
   readonly layers?: number | undefined;
   /** What a text yields: the output of the last of them, or of every one. */
   readonly output: 'last' | 'every';
-  /** What activations and weights are multiplied in: see `Ops.roundedLinear`. float32 where left out. */
+  /** What most projections are multiplied in: see `Ops.roundedLinear` and `unroundedProjections`. float32 where left out. */
   readonly precision?: 'float32' | 'int8' | undefined;
 }
 
@@ -156,13 +157,14 @@ function program(checkpoint: Checkpoint, layers: number, { attention, output, pr
   const { adapter, config } = checkpoint;
   const prefix = findPrefix(checkpoint.tensors);
   const modules = adapterModules(checkpoint, layers);
+  const unrounded = unroundedProjections(config, layers);
   return {
     inputs: { ...textInputs(config, attention), ...(adapter && loraInputs(modules, adapter.lora.rank)) },
     weights: checkpoint.quantized ?? checkpoint.tensors,
     build: <T>(ops: Ops<T>, inputs: Readonly<Record<string, T>>, weight: (name: string) => T) => {
       const named = (name: string): T => weight(prefix + name);
-      const frozen = precision === 'int8' ? (x: T, matrix: T): T => ops.roundedLinear(x, matrix) : undefined;
-      const adapt: Adapt<T> | undefined = adapter ? loraAdapt(ops, modules, adapter.lora, (name) => inputs[name]!, { frozen }) : frozen && ((_, x, matrix) => frozen(x, matrix));
+      const adapted = adapter && loraAdapt(ops, modules, adapter.lora, (name) => inputs[name]!);
+      const adapt: Adapt<T> | undefined = precision !== 'int8' ? adapted : (name, x, matrix) => adapted?.(name, x, matrix) ?? (unrounded.has(name) ? undefined : ops.roundedLinear(x, matrix));
       const pooled = pooledLayers(ops, config, inputs, named, { layers, output, adapt }).map((layer) => ops.transpose(layer, [1, 0, 2]));
       return { embeddings: ops.concat(pooled, 0) }; // [L,B,D]
     },

@@ -72,7 +72,7 @@ export interface LoraComputation<T> {
   /** The tensor at a site with a step's dropout; without it there is none. */
   readonly dropped?: (site: string, x: T) => T;
   /** x times a frozen weight transposed; `linear`, with the adapter in the weight, where left out. */
-  readonly frozen?: ((x: T, weight: T) => T) | undefined;
+  readonly frozen?: (x: T, weight: T) => T;
 }
 
 /**

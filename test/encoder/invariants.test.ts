@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Encoder } from '../../src/encoder/encoder.ts';
 import { attentions, type Attention } from '../../src/encoder/settings.ts';
+import { cosine } from '../../src/eval/cosine.ts';
 import { openCheckpoint } from '../../src/models/checkpoint.ts';
 import type { Checkpoint } from '../../src/models/types.ts';
 import { encodeWith, engine, fixtures, inputOf, readReference, worstDifference } from '../reference.ts';
@@ -12,8 +13,8 @@ const texts = [...reference.inputs, ...reference.triplets.flatMap(({ query, posi
 let checkpoint: Checkpoint;
 const open: Encoder[] = [];
 
-async function openEncoder(attention: Attention): Promise<Encoder> {
-  const encoder = await Encoder.open(engine, checkpoint, { attention, pooling: 'weighted_mean', maxLength: 96, output: 'last' });
+async function openEncoder(attention: Attention, precision: 'float32' | 'int8' = 'float32'): Promise<Encoder> {
+  const encoder = await Encoder.open(engine, checkpoint, { attention, pooling: 'weighted_mean', maxLength: 96, output: 'last', precision });
   open.push(encoder);
   return encoder;
 }
@@ -50,6 +51,21 @@ describe('an encoder', () => {
       const cut = await encodeWith(checkpoint, { maxLength: 96, layers, output: 'last' }, prepare);
       expect(worstDifference(cut, every.subarray((layers - 1) * share, layers * share), checkpoint.config.hiddenSize)).toBeLessThan(1e-6);
     }
+  });
+
+  test('stays near to itself where most of its products are in 8-bit integers, and is the same alone and in a batch', async () => {
+    const size = checkpoint.config.hiddenSize;
+    const exact = await openEncoder('causal');
+    const rounded = await openEncoder('causal', 'int8');
+    const expected = await exact.encode(texts.map((text) => exact.prepare(text)));
+    const together = await rounded.encode(texts.map((text) => rounded.prepare(text)));
+    const alone = new Float32Array(together.length);
+    for (const [i, text] of texts.entries()) alone.set(await rounded.encode([rounded.prepare(text)]), i * size);
+    expect(worstDifference(together, alone, size)).toBeLessThan(1e-6);
+    const distances = texts.map((_, i) => 1 - cosine(together.subarray(i * size, (i + 1) * size), expected.subarray(i * size, (i + 1) * size)));
+    expect(Math.max(...distances)).toBeLessThan(1e-2);
+    // Something was rounded.
+    expect(Math.max(...distances)).toBeGreaterThan(1e-7);
   });
 
   test('stops between two runs when it is cancelled', async () => {
