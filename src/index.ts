@@ -12,6 +12,12 @@ import type { Attention, EncoderSettings, Pooling } from './encoder/settings.ts'
 import { checkFolderTarget } from './files.ts';
 import { given } from './given.ts';
 import { dataHome } from './home.ts';
+import { askWorkspace } from './index/ask.ts';
+import type { IndexEncoderRequest } from './index/encoder.ts';
+import { encoderRequest } from './index/encoder-request.ts';
+import type { FileRules } from './index/files/types.ts';
+import type { SearchAnswer, SearchHit, SearchRequest } from './index/search/search.ts';
+import { WorkspaceIndex, type IndexProgress, type IndexResult } from './index/update/update.ts';
 import type { ByteProgress } from './models/types.ts';
 import { readCalibration } from './prune/calibration.ts';
 import { defaultSettings } from './prune/checkpoint-settings.ts';
@@ -27,7 +33,8 @@ import type { TrainDepth, TrainJob, TrainProgress, TrainResult } from './train/j
 import { runTrainJob } from './train/run.ts';
 
 export { CancelledError, L3PruneError } from './errors.ts';
-export type { Attention, ByteProgress, CalibrationKind, CheckpointSummary, Depth, Device, EngineChoice, LossCurve, Pooling, ProfileProgress, ProfileSettings, Role, RoleInput, TrainDepth, TrainJob, TrainProgress, TrainResult };
+export type { Attention, ByteProgress, CalibrationKind, CheckpointSummary, Depth, Device, EngineChoice, IndexProgress, IndexResult, LossCurve, Pooling, ProfileProgress, ProfileSettings, Role, RoleInput };
+export type { SearchAnswer, SearchHit, TrainDepth, TrainJob, TrainProgress, TrainResult };
 
 /** What every function takes. */
 export interface CommonOptions {
@@ -163,6 +170,52 @@ export async function encode(
   } finally {
     await encoder.dispose();
   }
+}
+
+/** What is said of a workspace's index, and kept with it. */
+interface WorkspaceOptions extends Omit<CommonOptions, 'onModel'>, Partial<IndexEncoderRequest>, Partial<FileRules> {
+  /** Embed also while a training runs, or on battery. */
+  readonly regardless?: boolean;
+  readonly onProgress?: (progress: IndexProgress) => void;
+}
+
+export interface IndexOptions extends WorkspaceOptions {
+  /** Files and folders that may have changed, from the workspace's root; everything is looked at when left out. */
+  readonly changed?: readonly string[];
+}
+
+/**
+ * Brings the index of a workspace up to date, words first and then the vectors of `model`, or of the encoder that the
+ * workspace has. Nothing is written into the workspace.
+ * Errors: NOT_FOUND, USAGE, BUSY (another process keeps it up to date), UNSUPPORTED, WRITE_FAILED, those of opening a model, CANCELLED.
+ */
+export async function index(workspace: string, options: IndexOptions = {}): Promise<IndexResult> {
+  const opened = await WorkspaceIndex.open(workspace, indexOptionsOf(options));
+  try {
+    return await ended(opened.update(encoderRequest(options), options.changed), options.onProgress);
+  } finally {
+    await opened.close();
+  }
+}
+
+export interface SearchOptions extends WorkspaceOptions, Omit<Partial<SearchRequest>, 'query'> {
+  /** Whether what has changed is looked for first; it is when left out. */
+  readonly update?: boolean;
+}
+
+/**
+ * Finds code of a workspace by what it does or by words in it, best first; 10 hits, by words and by meaning, when nothing
+ * else is said. What cannot be done of it is said in the notes of the answer.
+ * Errors: NOT_FOUND, USAGE, BUSY, BAD_INDEX, UNSUPPORTED, CANCELLED.
+ */
+export async function search(workspace: string, query: string, options: SearchOptions = {}): Promise<SearchAnswer> {
+  const { limit = 10, mode = 'hybrid', languages, paths, kinds, isCode, except, update = true } = options;
+  const request = { query, limit, mode, languages, paths, kinds, isCode, except };
+  return ended(askWorkspace(workspace, request, { ...indexOptionsOf(options), encoder: encoderRequest(options), update }), options.onProgress);
+}
+
+function indexOptionsOf({ home, threads, engine, device, signal, include, exclude, gitignore, mostBytes, regardless = false }: WorkspaceOptions) {
+  return { home: dataHome(home), threads, engine, device, signal, regardless, rules: given({ include, exclude, gitignore, mostBytes }) };
 }
 
 type Opened = Awaited<ReturnType<typeof openModelFor>>;

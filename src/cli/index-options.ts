@@ -1,11 +1,6 @@
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
-import { errors } from '../errors.ts';
 import { precisions } from '../train/settings.ts';
-import type { IndexEncoderRequest } from '../index/encoder.ts';
 import type { FileRules } from '../index/files/types.ts';
-import { DEFAULT_MODEL } from '../models/default-model.ts';
 import type { IndexOptions } from '../index/update/update.ts';
 import { devices, type Device } from '../engine/open.ts';
 import { engineChoices, type EngineChoice } from '../engine/select.ts';
@@ -64,15 +59,4 @@ export function rulesOf({ include, exclude, gitignore, mostBytes }: RulesOptions
 export function indexOptionsOf(options: WorkspaceOptions & RulesOptions, signal: AbortSignal, regardless = false): IndexOptions {
   const { threads, device, engine } = options;
   return { home: homeOf(options), threads, device, engine, signal, rules: rulesOf(options), regardless };
-}
-
-/**
- * The encoder that was asked for; undefined where the workspace's own is meant. It is kept with the index, and a folder has
- * to be found from elsewhere, too. Errors: USAGE where what is said of an encoder has none.
- */
-export function encoderRequestOf({ model, layers, maxLength, precision }: WorkspaceOptions): IndexEncoderRequest | undefined {
-  const chosen = given({ layers, maxLength, precision });
-  if (model !== undefined) return { model: model !== DEFAULT_MODEL && existsSync(model) ? resolve(model) : model, ...chosen };
-  if (Object.keys(chosen).length > 0) throw errors.usage('--layers, --max-length and --precision are of an encoder: name it with --model.');
-  return undefined;
 }

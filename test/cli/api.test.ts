@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { reference, triplets } from './data.ts';
-import { json, LLAMA, linesOf, names, useCli } from './harness.ts';
+import { documentOf, json, LLAMA, linesOf, names, useCli } from './harness.ts';
+import { writeWorkspace } from './workspace.ts';
 
 const cli = useCli();
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -84,17 +85,36 @@ describe('the package', () => {
     for (const [i, vector] of found.entries()) for (const [j, x] of vector.entries()) expect(x).toBeCloseTo(wanted[i]!.embedding[j]!, 4);
   });
 
+  it('indexes with progress and searches, as the command line does', async () => {
+    await writeWorkspace(cli);
+    const found = await run<object>(`
+      import { index, search } from 'l3prune';
+      const phases = new Set();
+      const { texts, vectors } = await index('ws', { model: ${model}, layers: 2, exclude: ['docs'], onProgress: ({ phase }) => phases.add(phase) });
+      const { hits: [hit], index: { semanticShare } } = await search('ws', 'parseAddress', { limit: 1, languages: ['typescript'] });
+      const { texts: again } = await index('ws', { exclude: [], changed: ['docs'] });
+      const found = await search('ws', 'retry', { mode: 'lexical', update: false });
+      console.log(JSON.stringify({ phases: [...phases], indexed: [texts.indexed, again.indexed], embedded: vectors.embedded, place: [hit.path, hit.startLine], semanticShare, paths: found.hits.map(({ path }) => path).sort() }));`);
+    expect(found).toEqual({ phases: ['texts', 'encoder', 'vectors'], indexed: [2, 1], embedded: 3, place: ['src/addresses.ts', 1], semanticShare: 1, paths: ['docs/guide.md', 'retry.py'] });
+    const { results } = documentOf<{ results: Array<{ path: string }> }>(await cli.run(['search', '--workspace', 'ws', '--mode', 'lexical', '--json', 'retry']));
+    expect(results.map(({ path }) => path).sort()).toEqual(['docs/guide.md', 'retry.py']);
+  });
+
   it('fails with an error that has a code, and is cancelled by a signal', async () => {
     const codes = await run<string[]>(`
-      import { CancelledError, encode, L3PruneError, profile, prune } from 'l3prune';
+      import { CancelledError, encode, index, L3PruneError, profile, prune, search } from 'l3prune';
       const failures = await Promise.allSettled([
         encode('nowhere', ['a']),
         encode(${model}, ['']),
         prune(${model}, { depth: { kind: 'small' }, out: 'out' }),
         encode(${model}, ['a'], { signal: AbortSignal.abort() }),
+        index('nowhere'),
+        index('.', { layers: 2 }),
+        search('.', 'a', { paths: ['src/('] }),
+        search('.', 'a', { signal: AbortSignal.abort() }),
       ]);
       console.log(JSON.stringify(failures.map(({ reason }) => reason instanceof L3PruneError ? reason.code : String(reason))));`);
-    expect(codes).toEqual(['NOT_FOUND', 'NOTHING_TO_POOL', 'USAGE', 'CANCELLED']);
+    expect(codes).toEqual(['NOT_FOUND', 'NOTHING_TO_POOL', 'USAGE', 'CANCELLED', 'NOT_FOUND', 'USAGE', 'USAGE', 'CANCELLED']);
     expect(await names(cli.path())).not.toContain('out');
   });
 });

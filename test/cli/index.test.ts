@@ -115,7 +115,7 @@ describe('index of what is none', () => {
     ['a file', ['--workspace', 'ws/retry.py'], 'NOT_FOUND', /is a file: name a folder/],
     ['a model that is not there', ['--workspace', 'ws', '--model', 'nowhere'], 'NOT_FOUND', /There is no model nowhere/],
     ['a glob that is malformed', ['--workspace', 'ws', '--include', 'src/('], 'USAGE', /The glob "src\/\(" holds a group/],
-    ['settings of an encoder that is not named', ['--workspace', 'ws', '--layers', '2'], 'USAGE', /name it with --model/],
+    ['settings of an encoder that is not named', ['--workspace', 'ws', '--layers', '2'], 'USAGE', /are of an encoder: name its model/],
   ])('%s is said in one sentence', async (_, args, code, sentence) => {
     expectFailure(await cli.run(['index', ...args]), code, sentence);
   });

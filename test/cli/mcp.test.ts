@@ -157,7 +157,7 @@ describe('l3prune mcp', () => {
 
   it('refuses a workspace that is none at once', async () => {
     expectFailure(await cli.run(['mcp', '--workspace', 'nowhere']), 'NOT_FOUND', /The workspace nowhere cannot be opened/);
-    expectFailure(await cli.run(['mcp', '--workspace', 'ws', '--layers', '2']), 'USAGE', /name it with --model/);
+    expectFailure(await cli.run(['mcp', '--workspace', 'ws', '--layers', '2']), 'USAGE', /are of an encoder: name its model/);
   });
 });
 

@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import { counted, formatCount, formatDuration } from '../../format.ts';
 import type { IndexEncoderRequest } from '../../index/encoder.ts';
+import { encoderRequest } from '../../index/encoder-request.ts';
 import { locateIndex, type IndexLocation } from '../../index/location.ts';
 import { defaultFileRules, isNeverIndexed } from '../../index/files/defaults.ts';
 import { surveyWorkspace } from '../../index/files/survey.ts';
@@ -12,7 +13,7 @@ import { IndexReader } from '../../index/store/reader.ts';
 import { WorkspaceIndex, type IndexProgress, type IndexResult } from '../../index/update/update.ts';
 import { WorkspaceWatch, type WorkspaceChange } from '../../index/watch.ts';
 import { CancelledError, describeError, L3PruneError, throwIfCancelled } from '../../errors.ts';
-import { encoderRequestOf, indexOptionsOf, rulesOf, rulesOptions, workspaceOptions, type RulesOptions, type WorkspaceOptions } from '../index-options.ts';
+import { indexOptionsOf, rulesOf, rulesOptions, workspaceOptions, type RulesOptions, type WorkspaceOptions } from '../index-options.ts';
 import { describeSurvey, reasonsLine } from '../index-report.ts';
 import { homeOf, reportOptions, type ReportOptions } from '../options.ts';
 import { print, printJson } from '../output.ts';
@@ -74,7 +75,7 @@ async function run(options: IndexCommandOptions, interrupt: AbortSignal): Promis
     index = await openIndex(options, signal);
     if (options.watch) watch = new WorkspaceWatch(index.location.root, { isLeftOut: isNeverIndexed, signal });
     const indexing: Indexing = { index, watch, line, options, signal };
-    await bringUpToDate(indexing, undefined, encoderRequestOf(options));
+    await bringUpToDate(indexing, undefined, encoderRequest(options));
     for await (const change of watch?.changes() ?? []) await bringUpToDate(indexing, change);
   } catch (error) {
     // Who watches ends by Ctrl-C.
@@ -119,7 +120,7 @@ interface Indexing {
 /** Does what a change asks for and tells of it; of the first look, at everything, and of what it was asked for. */
 async function bringUpToDate(indexing: Indexing, change: WorkspaceChange | undefined, request?: IndexEncoderRequest): Promise<void> {
   const { index, line, options } = indexing;
-  if (change?.notice !== undefined) process.stderr.write(`${change.notice}\n`);
+  if (change?.notice !== undefined) show({ phase: 'notice', notice: change.notice }, line);
   const began = performance.now();
   try {
     const result = await steps(index.update(request, change?.paths), indexing);
@@ -133,7 +134,7 @@ async function bringUpToDate(indexing: Indexing, change: WorkspaceChange | undef
   }
 }
 
-/** Shows the steps of an update. What changes while it embeds is found by its words at once; the vectors follow with the rest. */
+/** Shows the steps of an update. What changes while it fetches a model or embeds is found by its words at once; the vectors follow with the rest. */
 async function steps<R>(running: AsyncGenerator<IndexProgress, R>, indexing: Indexing): Promise<R> {
   const { index, watch, line } = indexing;
   for (;;) {
@@ -143,7 +144,8 @@ async function steps<R>(running: AsyncGenerator<IndexProgress, R>, indexing: Ind
       return step.value;
     }
     show(step.value, line);
-    const change = step.value.phase === 'vectors' ? watch?.take() : undefined;
+    const change = step.value.phase === 'encoder' || step.value.phase === 'vectors' ? watch?.take() : undefined;
+    if (change?.notice !== undefined) show({ phase: 'notice', notice: change.notice }, line);
     if (change !== undefined) await steps(index.updateTexts(change.paths), indexing);
   }
 }

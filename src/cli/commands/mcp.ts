@@ -5,12 +5,13 @@ import { Command } from 'commander';
 import { z } from 'zod';
 import { describeError, errors, L3PruneError } from '../../errors.ts';
 import { chunkKinds } from '../../index/chunks/types.ts';
+import { encoderRequest } from '../../index/encoder-request.ts';
 import { locateIndex } from '../../index/location.ts';
 import { ReopeningSearch } from '../../index/search/reopening.ts';
 import { searchModes, WorkspaceSearch } from '../../index/search/search.ts';
 import { version } from '../../version.ts';
 import { IndexChild } from '../index-child.ts';
-import { encoderRequestOf, rulesOptions, workspaceOptions, type RulesOptions, type WorkspaceOptions } from '../index-options.ts';
+import { rulesOptions, workspaceOptions, type RulesOptions, type WorkspaceOptions } from '../index-options.ts';
 import { homeOf } from '../options.ts';
 import { describeAnswer } from '../search-report.ts';
 import { documentOf } from './search.ts';
@@ -129,7 +130,7 @@ async function answered(work: () => Promise<{ text: string; document: Record<str
 /** What the process that indexes is started with. */
 function indexArguments(options: McpOptions): string[] {
   const { workspace, home, device, engine, include, exclude, gitignore, mostBytes } = options;
-  const { model, layers, maxLength, precision } = encoderRequestOf(options) ?? {};
+  const { model, layers, maxLength, precision } = encoderRequest(options) ?? {};
   const named = { workspace, home, model, layers, 'max-length': maxLength, precision, device, engine, 'most-bytes': mostBytes };
   const lists = { include, exclude };
   return [

@@ -5,12 +5,13 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { errors } from '../../errors.ts';
 import { reason } from '../../files.ts';
 import { chunkKinds, type ChunkKind } from '../../index/chunks/types.ts';
-import { searchModes, WorkspaceSearch, type SearchAnswer, type SearchMode, type SearchRequest } from '../../index/search/search.ts';
-import { updateForSearch } from '../../index/update/for-search.ts';
-import { encoderRequestOf, indexOptionsOf, workspaceOptions, type WorkspaceOptions } from '../index-options.ts';
-import { homeOf, reportOptions, wholeNumber, type ReportOptions } from '../options.ts';
+import { askWorkspace } from '../../index/ask.ts';
+import { encoderRequest } from '../../index/encoder-request.ts';
+import { searchModes, type SearchAnswer, type SearchMode, type SearchRequest } from '../../index/search/search.ts';
+import { indexOptionsOf, workspaceOptions, type WorkspaceOptions } from '../index-options.ts';
+import { reportOptions, wholeNumber, type ReportOptions } from '../options.ts';
 import { print, printJson } from '../output.ts';
-import { ProgressLine } from '../progress.ts';
+import { ProgressLine, showSteps } from '../progress.ts';
 import { describeAnswer } from '../search-report.ts';
 import { show } from './index.ts';
 
@@ -50,28 +51,12 @@ async function run(words: string, options: SearchCommandOptions, signal: AbortSi
   if (words.trim() === '' && options.similar === undefined) throw errors.usage('The query is empty: write what you look for, or name code with --similar.');
   const named = options.similar === undefined ? undefined : await codeAt(options.similar, options.workspace);
   const line = new ProgressLine();
-  const notes: string[] = [];
-  try {
-    if (options.update) {
-      const updating = updateForSearch(options.workspace, indexOptionsOf(options, signal), encoderRequestOf(options));
-      for await (const step of updating) {
-        if (step.phase === 'notice') notes.push(step.notice);
-        else show(step, line);
-      }
-    }
-  } finally {
-    line.end();
-  }
-  const { threads, device, engine, limit, mode, language, path, kind } = options;
-  const search = await WorkspaceSearch.open(options.workspace, { home: homeOf(options), threads, device, engine, signal, patienceMilliseconds: Infinity });
-  try {
-    const answer = await search.search({ query: named?.code ?? words, limit, mode, languages: language, paths: path, kinds: kind, isCode: named !== undefined, except: named?.except });
-    const whole: SearchAnswer = { ...answer, notes: [...notes, ...answer.notes] };
-    if (options.json) return await printJson(documentOf(whole));
-    await print(describeAnswer(whole, { isGrouped: options.group === true, isColoured: process.stdout.isTTY && !process.env['NO_COLOR'] }));
-  } finally {
-    await search.close();
-  }
+  const { limit, mode, language, path, kind, update } = options;
+  const request = { query: named?.code ?? words, limit, mode, languages: language, paths: path, kinds: kind, isCode: named !== undefined, except: named?.except };
+  const asking = askWorkspace(options.workspace, request, { ...indexOptionsOf(options, signal), encoder: encoderRequest(options), update });
+  const answer = await showSteps(asking, line, (step) => show(step, line));
+  if (options.json) return printJson(documentOf(answer));
+  await print(describeAnswer(answer, { isGrouped: options.group === true, isColoured: process.stdout.isTTY && !process.env['NO_COLOR'] }));
 }
 
 /** The document of `--json`: a snippet is one text. */

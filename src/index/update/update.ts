@@ -5,6 +5,7 @@ import { defaultFileRules } from '../files/defaults.ts';
 import { compileGlobs } from '../files/globs.ts';
 import { partsToLookAt } from '../files/parts.ts';
 import type { FileRules } from '../files/types.ts';
+import { ProgressQueue } from '../../prune/progress-queue.ts';
 import { locateIndex, prepareLocation, type IndexLocation } from '../location.ts';
 import type { StoredEncoder } from '../store/types.ts';
 import { isDamaged } from '../store/database.ts';
@@ -185,7 +186,9 @@ export class WorkspaceIndex {
       await opened.dispose();
     }
     yield { phase: 'encoder', what: 'opening the encoder', doneBytes: 0, totalBytes: undefined };
-    const opened = await IndexEncoder.open(request, this.#options);
+    // A model may have to be fetched or converted first.
+    const opening = new ProgressQueue<IndexProgress, IndexEncoder>((push) => IndexEncoder.open(request, { ...this.#options, onProgress: (progress) => push({ phase: 'encoder', ...progress }) }));
+    const opened = yield* opening.drain();
     this.#encoder = { of: request, opened };
     return opened;
   }
