@@ -37,6 +37,13 @@ describe('the operations over ONNX Runtime', () => {
     expect(y).toEqual({ shape: [1, 3], data: [11, 22, 33] });
   });
 
+  test('roundedLinear adds the largest products there are without overflow, for one row and for several', async () => {
+    for (const rows of [1, 4]) {
+      const { data } = await compute((ops, [x, w]) => ops.roundedLinear(x!, w!), [[rows, 64], Array<number>(rows * 64).fill(1)], [[8, 64], Array<number>(512).fill(1)]);
+      expect(data).toEqual(close(Array<number>(rows * 8).fill(64)));
+    }
+  });
+
   test('rmsNorm divides by the root of the mean square', async () => {
     const { data } = await compute((ops, [x, g]) => ops.rmsNorm(x!, g!, 1e-6), [[1, 2], [3, 4]], [[2], [1, 10]]);
     expect(data).toEqual(close([3 / Math.sqrt(12.5), 40 / Math.sqrt(12.5)]));

@@ -6,6 +6,7 @@ import type { FilePart, QuantizedTensor, Weight } from '../../models/types.ts';
 import type { Engine, Executable, Program } from '../engine.ts';
 import type { TensorData } from '../ops.ts';
 import { gradients } from './autodiff.ts';
+import { exactIntegers } from './exact-integers.ts';
 import { Graph, type Value } from './graph.ts';
 import { lowerForWebGpu } from './lower.ts';
 import { OnnxOps } from './ops.ts';
@@ -71,7 +72,8 @@ async function load<I extends string, O extends string>(
 
   const [folder] = folders;
   if (options.device === 'webgpu') lowerForWebGpu(graph);
-  return createSession(serialize(graph), options, { folder, backward: backward && backwardOptions(graph) });
+  const integers = isRounded(graph) ? await exactIntegers() : {};
+  return createSession(serialize(graph), options, { folder, integers, backward: backward && backwardOptions(graph) });
 }
 
 /** The files behind symbolic links: ONNX Runtime refuses a link that leaves its folder, as those of the hub's cache do. */
@@ -98,22 +100,22 @@ function withParts(tensor: QuantizedTensor, change: (part: FilePart) => FilePart
   return { ...tensor, quants: change(quants), scales: change(scales), minimums: minimums && change(minimums) };
 }
 
-/** Processors without VNNI add 16-bit integers that may overflow, unless this is said. */
-const exactIntegers = { x64quantprecision: '1' };
-
 /**
  * How a backward pass is run: what it computes again must not be merged with the first time, and weights in float32 are not
  * packed, a copy forward and one backward, for the little that it gains in long products.
  */
 const backwardOptions = (graph: Graph) => ({
-  session: graph.nodes.some(({ op }) => op === 'MatMulIntegerToFloat') ? {} : { disable_prepacking: '1' },
+  session: isRounded(graph) ? {} : { disable_prepacking: '1' },
   optimization: { disable_specified_optimizers: 'CommonSubexpressionElimination' },
 });
+
+/** Whether it multiplies integers. */
+const isRounded = ({ nodes }: Graph): boolean => nodes.some(({ op }) => op === 'MatMulIntegerToFloat');
 
 async function createSession(
   model: Uint8Array,
   { threads, device = 'cpu', profile }: OnnxOptions,
-  { folder, backward }: { readonly folder: string | undefined; readonly backward: ReturnType<typeof backwardOptions> | undefined },
+  { folder, integers, backward }: { readonly folder: string | undefined; readonly integers: Readonly<Record<string, string>>; readonly backward: ReturnType<typeof backwardOptions> | undefined },
 ): Promise<InferenceSession> {
   const external = folder === undefined ? {} : { model_external_initializers_file_folder_path: folder };
   const { session, ...others } = backward ?? { session: {} };
@@ -127,7 +129,7 @@ async function createSession(
       logSeverityLevel: 3,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
       ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
-      extra: { session: { ...session, ...external, ...exactIntegers }, ...others },
+      extra: { session: { ...session, ...external, ...integers }, ...others },
     });
   } catch (cause) {
     throw errors.engine(`ONNX Runtime cannot load the model: ${firstLine(cause)}`, cause);
