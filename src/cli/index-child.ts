@@ -2,6 +2,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { createInterface } from 'node:readline';
+import { watchingNotice } from '../index/watch.ts';
 
 /** A process that ends at once would be started again without end. */
 const restartMilliseconds = 10_000;
@@ -38,7 +39,9 @@ export class IndexChild {
     this.#child = child;
     // A document when it is done; until then it says how far it is, and what is wrong.
     createInterface({ input: child.stdout }).on('line', () => (this.state = 'up to date'));
-    createInterface({ input: child.stderr }).on('line', (line) => (this.state = line));
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      if (line !== watchingNotice) this.state = line;
+    });
     child.stdin.on('error', () => undefined);
     child.once('error', (error) => (this.state = error.message));
     child.once('close', () => {

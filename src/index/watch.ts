@@ -17,6 +17,9 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
+/** Said once nothing that changes escapes any more. */
+export const watchingNotice = 'Watching for changes.';
+
 /** Editors write a file in several steps, and tools write many. */
 const quietMilliseconds = 300;
 /** Somebody who writes without a pause is not waited for longer. */
@@ -42,7 +45,7 @@ export class WorkspaceWatch {
     // A folder that cannot be read is not indexed, either. What is asked about first has no kind yet, and passes.
     this.#watcher = watchFiles(root, { ignoreInitial: true, followSymlinks: false, ignorePermissionErrors: true, ignored: (path, stats) => stats?.isDirectory() === true && relative(root, path) !== '' && isLeftOut(basename(path)) });
     this.#watcher.on('all', (_, path) => this.#changes.add(relative(root, path).split(sep).join('/')));
-    this.#watcher.on('ready', () => this.#changes.addAll('Watching for changes.'));
+    this.#watcher.on('ready', () => this.#changes.addAll(watchingNotice));
     this.#watcher.on('error', (error) => this.#fallBack(error as NodeJS.ErrnoException));
     if (signal.aborted) this.#stop();
     else signal.addEventListener('abort', this.#stop, { once: true });
