@@ -190,9 +190,10 @@ export interface IndexOptions extends WorkspaceOptions {
  * Errors: NOT_FOUND, USAGE, BUSY (another process keeps it up to date), UNSUPPORTED, WRITE_FAILED, those of opening a model, CANCELLED.
  */
 export async function index(workspace: string, options: IndexOptions = {}): Promise<IndexResult> {
+  const encoder = encoderRequest(options);
   const opened = await WorkspaceIndex.open(workspace, indexOptionsOf(options));
   try {
-    return await ended(opened.update(encoderRequest(options), options.changed), options.onProgress);
+    return await ended(opened.update(encoder, options.changed), options.onProgress);
   } finally {
     await opened.close();
   }

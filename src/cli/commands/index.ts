@@ -69,13 +69,14 @@ function keptRules({ database }: IndexLocation): Partial<FileRules> {
 async function run(options: IndexCommandOptions, interrupt: AbortSignal): Promise<void> {
   const line = new ProgressLine();
   const signal = options.untilInputEnds ? AbortSignal.any([interrupt, inputEnd()]) : interrupt;
+  const request = encoderRequest(options);
   let index: WorkspaceIndex | undefined;
   let watch: WorkspaceWatch | undefined;
   try {
     index = await openIndex(options, signal);
     if (options.watch) watch = new WorkspaceWatch(index.location.root, { isLeftOut: isNeverIndexed, signal });
     const indexing: Indexing = { index, watch, line, options, signal };
-    await bringUpToDate(indexing, undefined, encoderRequest(options));
+    await bringUpToDate(indexing, undefined, request);
     for await (const change of watch?.changes() ?? []) await bringUpToDate(indexing, change);
   } catch (error) {
     // Who watches ends by Ctrl-C.
