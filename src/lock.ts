@@ -1,5 +1,6 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { errors, type L3PruneError } from './errors.ts';
 import { isAlive, reason } from './files.ts';
 
@@ -16,25 +17,32 @@ export async function withLock<R>(path: string, busy: (pid: number) => L3PruneEr
   }
 }
 
-/** Locks that this process holds: its number may have been another's when a file was written. */
+/** Locks that this process holds, or is about to: its number may have been another's when a file was written. */
 const held = new Set<string>();
+
+/** A file has its name before it has its content. */
+const writingMilliseconds = 1000;
 
 /** Makes the lock file of `withLock` and gives what removes it. Throws what `busy` makes, or WRITE_FAILED. */
 export async function acquireLock(path: string, busy: (pid: number) => L3PruneError): Promise<() => Promise<void>> {
-  const own = `${process.pid} ${await startOf(process.pid)}`;
+  if (held.has(path)) throw busy(process.pid);
+  held.add(path);
   try {
+    const own = `${process.pid} ${await startOf(process.pid)}`;
     await mkdir(dirname(path), { recursive: true });
     for (;;) {
       const isOurs = await writeFile(path, own, { flag: 'wx' }).then(() => true, whereItExists);
-      if (isOurs) {
-        held.add(path);
-        return () => release(path, own);
+      if (isOurs) return () => release(path, own);
+      if (await isBeingWritten(path)) {
+        await setTimeout(10);
+        continue;
       }
       const pid = await livingHolder(path);
       if (pid !== undefined) throw busy(pid);
       await rm(path, { force: true });
     }
   } catch (error) {
+    held.delete(path);
     if (error instanceof Error && 'syscall' in error) throw errors.writeFailed(`${path} cannot be written: ${reason(error)}.`, error);
     throw error;
   }
@@ -42,16 +50,20 @@ export async function acquireLock(path: string, busy: (pid: number) => L3PruneEr
 
 /** Where the folder has been replaced meanwhile, the lock in it may be another's. */
 async function release(path: string, own: string): Promise<void> {
-  held.delete(path);
   if ((await content(path)) === own) await rm(path, { force: true });
+  held.delete(path);
 }
 
-/** The process that a lock names, if it is still that one: numbers are given out again, in containers at once. */
+async function isBeingWritten(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.size === 0 && Date.now() - found.mtimeMs < writingMilliseconds;
+}
+
+/** The other process that a lock names, if it is still that one: numbers are given out again, in containers at once. */
 async function livingHolder(path: string): Promise<number | undefined> {
   const [pid, start] = (await content(path)).split(' ');
   const number = Number(pid);
-  if (!(number > 0) || !isAlive(number)) return undefined;
-  if (number === process.pid) return held.has(path) ? number : undefined;
+  if (!(number > 0) || number === process.pid || !isAlive(number)) return undefined;
   return start !== undefined && start !== (await startOf(number)) ? undefined : number;
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -23,6 +23,27 @@ describe('a lock', () => {
     await expect(acquire()).rejects.toMatchObject({ code: 'BUSY' });
     await release();
     await expect(readFile(lock)).rejects.toMatchObject({ code: 'ENOENT' });
+    await (await acquire())();
+  });
+
+  test('goes to one of those of this process that ask at the same moment', async () => {
+    const asked = await Promise.allSettled(Array.from({ length: 8 }, acquire));
+    const got = asked.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    expect(got).toHaveLength(1);
+    await got[0]!();
+    await (await acquire())();
+  });
+
+  test("that has its name and not yet its content is another's", async () => {
+    await writeFile(lock, '');
+    const asked = acquire();
+    await writeFile(lock, String(process.ppid));
+    await expect(asked).rejects.toMatchObject({ code: 'BUSY' });
+  });
+
+  test('that never got its content is one that was left', async () => {
+    await writeFile(lock, '');
+    await utimes(lock, 1, 1);
     await (await acquire())();
   });
 
