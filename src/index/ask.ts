@@ -1,7 +1,11 @@
 import type { IndexEncoderRequest } from './encoder.ts';
 import { WorkspaceSearch, type SearchAnswer, type SearchRequest } from './search/search.ts';
+import { openWhenMade } from './search/when-made.ts';
 import { updateForSearch } from './update/for-search.ts';
 import type { IndexOptions, IndexProgress } from './update/update.ts';
+
+/** So long an index is waited for that another process is making. */
+const mostMakeMilliseconds = 5000;
 
 export interface AskOptions extends IndexOptions {
   /** The encoder that the workspace is to have; what it has where left out. */
@@ -23,7 +27,9 @@ export async function* askWorkspace(workspace: string, request: SearchRequest, {
       else yield step;
     }
   }
-  const search = await WorkspaceSearch.open(workspace, { ...options, patienceMilliseconds: Infinity });
+  // One that is not there after an update is made by the process that it left the work to.
+  const patience = update && notices.length === 0 ? mostMakeMilliseconds : 0;
+  const search = await openWhenMade(() => WorkspaceSearch.open(workspace, { ...options, patienceMilliseconds: Infinity }), patience, options.signal);
   try {
     const answer = await search.search(request);
     return { ...answer, notes: [...notices, ...answer.notes] };

@@ -9,6 +9,7 @@ import { encoderRequest } from '../../index/encoder-request.ts';
 import { locateIndex } from '../../index/location.ts';
 import { ReopeningSearch } from '../../index/search/reopening.ts';
 import { searchModes, WorkspaceSearch } from '../../index/search/search.ts';
+import { openWhenMade } from '../../index/search/when-made.ts';
 import { version } from '../../version.ts';
 import { IndexChild } from '../index-child.ts';
 import { rulesOptions, workspaceOptions, type RulesOptions, type WorkspaceOptions } from '../index-options.ts';
@@ -39,7 +40,7 @@ async function run(options: McpOptions, signal: AbortSignal): Promise<void> {
   // A workspace that is none is said at once, and not to the first who asks.
   await locateIndex(home, workspace);
   const child = new IndexChild(args);
-  const search = new ReopeningSearch(() => whenMade(() => WorkspaceSearch.open(workspace, { home, threads, device, engine, signal, patienceMilliseconds }), child));
+  const search = new ReopeningSearch(() => whenMade(() => WorkspaceSearch.open(workspace, { home, threads, device, engine, signal, patienceMilliseconds }), child, signal));
   const server = serverOf(search, child);
   const closed = new Promise<void>((resolve) => {
     server.server.onclose = resolve;
@@ -53,18 +54,12 @@ async function run(options: McpOptions, signal: AbortSignal): Promise<void> {
   await search.close();
 }
 
-/** Opens a search once its index is there: it is being made. */
-async function whenMade(open: () => Promise<WorkspaceSearch>, child: IndexChild): Promise<WorkspaceSearch> {
-  const end = performance.now() + mostOpenMilliseconds;
-  for (;;) {
-    try {
-      return await open();
-    } catch (error) {
-      if (!(error instanceof L3PruneError) || error.code !== 'NOT_FOUND') throw error;
-      if (performance.now() > end) throw errors.notFound(`${error.message.replace(/: run .*$/, '')}; the process that makes it says: ${child.state}`, error);
-    }
-    await setTimeout(50);
-  }
+/** Opens a search once the process that makes its index has begun; where it does not, what that says is told. */
+async function whenMade(open: () => Promise<WorkspaceSearch>, child: IndexChild, signal: AbortSignal): Promise<WorkspaceSearch> {
+  return openWhenMade(open, mostOpenMilliseconds, signal).catch((error: unknown) => {
+    if (!(error instanceof L3PruneError) || error.code !== 'NOT_FOUND') throw error;
+    throw errors.notFound(`${error.message.replace(/: run .*$/, '')}; the process that makes it says: ${child.state}`, error);
+  });
 }
 
 /** Waits for the first look at all files, which is soon over for most workspaces: an answer out of a part would be taken for the whole. */
