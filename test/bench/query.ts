@@ -101,7 +101,7 @@ async function scanAlone({ root, home }: LargeIndex, encoder: IndexEncoder, text
   const reader = IndexReader.open((await locateIndex(home, root)).database);
   const table = new VectorTable(encoder.dimensions, chunks);
   const values = new Int8Array(chunks * encoder.dimensions);
-  for (const { vector } of reader.vectors(reader.activeEncoder()!, 0)) values.set(vector.subarray(0, encoder.dimensions), table.addPacked(vector) * encoder.dimensions);
+  reader.eachVector(reader.activeEncoder()!, 0, ({ vector }) => values.set(vector.subarray(0, encoder.dimensions), table.addPacked(vector) * encoder.dimensions));
   reader.close();
   const query = (await encoder.embedQuery(texts[0]!))!;
   const copied = new Int8Array(values.length);

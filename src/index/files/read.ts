@@ -27,14 +27,26 @@ export interface ReadOptions {
  */
 export async function readWorkspaceFile(file: WorkspaceFile, { mostBytes = DEFAULT_MOST_BYTES, signal }: ReadOptions = {}): Promise<ReadFile | { readonly reason: Reason }> {
   throwIfCancelled(signal);
-  const bytes = await bytesOf(file, mostBytes).catch((error: unknown) => reasonOf(error));
+  const read = await readDecoded(file, mostBytes);
   throwIfCancelled(signal);
-  if (typeof bytes === 'string') return { reason: bytes };
-  const decoded = isOfBinaryFormat(bytes) ? undefined : decode(bytes);
-  if (decoded === undefined) return { reason: reasons.binary };
+  if ('reason' in read) return read;
+  const { bytes, ...decoded } = read;
   const reason = contentReason(decoded.text, file.language);
   if (reason !== undefined) return { reason };
   return { ...decoded, hash: createHash('sha256').update(bytes).digest().subarray(0, HASH_BYTES) };
+}
+
+/** The text of a file that has been looked at before and has not changed since, or why it cannot be read. Links are no way out either. */
+export async function readAgain(file: WorkspaceFile): Promise<string | undefined> {
+  const read = await readDecoded(file, file.size);
+  return 'reason' in read ? undefined : read.text;
+}
+
+async function readDecoded(file: WorkspaceFile, mostBytes: number): Promise<(Omit<ReadFile, 'hash'> & { readonly bytes: Uint8Array }) | { readonly reason: Reason }> {
+  const bytes = await bytesOf(file, mostBytes).catch((error: unknown) => reasonOf(error));
+  if (typeof bytes === 'string') return { reason: bytes };
+  const decoded = isOfBinaryFormat(bytes) ? undefined : decode(bytes);
+  return decoded === undefined ? { reason: reasons.binary } : { ...decoded, bytes };
 }
 
 async function bytesOf(file: WorkspaceFile, mostBytes: number): Promise<Uint8Array | Reason> {

@@ -214,6 +214,8 @@ export class WorkspaceSearch {
 
   async #hits(ranked: readonly Ranked[], byVectors: readonly Ranked[], { words }: ParsedQuery, { limit, except }: SearchRequest, files: CurrentFiles): Promise<SearchHit[]> {
     const cosines = new Map(byVectors.map(({ id, score }) => [id, score]));
+    // Read side by side, though not all may be needed.
+    await Promise.all(ranked.slice(0, limit).flatMap(({ id }) => this.#reader.place(id)?.fileId ?? []).map((fileId) => files.get(fileId)));
     const hits: SearchHit[] = [];
     for (const { id, score } of ranked) {
       if (hits.length >= limit) break;
@@ -280,15 +282,16 @@ function rank(byWords: readonly Ranked[], byVectors: readonly Ranked[], byLetter
 /** Files as they are now, each read once for an answer. */
 class CurrentFiles {
   readonly #read: (fileId: number) => Promise<CurrentFile | undefined>;
-  readonly #known = new Map<number, CurrentFile | undefined>();
+  readonly #known = new Map<number, Promise<CurrentFile | undefined>>();
 
   constructor(read: (fileId: number) => Promise<CurrentFile | undefined>) {
     this.#read = read;
   }
 
-  async get(fileId: number): Promise<CurrentFile | undefined> {
-    if (!this.#known.has(fileId)) this.#known.set(fileId, await this.#read(fileId));
-    return this.#known.get(fileId);
+  get(fileId: number): Promise<CurrentFile | undefined> {
+    let file = this.#known.get(fileId);
+    if (file === undefined) this.#known.set(fileId, (file = this.#read(fileId)));
+    return file;
   }
 }
 

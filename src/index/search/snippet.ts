@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeWords } from '../../text/words.ts';
-import { readWorkspaceFile } from '../files/read.ts';
+import { readAgain, readWorkspaceFile } from '../files/read.ts';
 import { DEFAULT_MOST_BYTES } from '../files/rules.ts';
 import type { StoredChunk, StoredFile } from '../store/types.ts';
 
@@ -30,9 +30,19 @@ export async function readCurrent(root: string, stored: StoredFile): Promise<Cur
   const absolute = join(root, stored.path);
   const found = await lstat(absolute).catch(() => undefined);
   if (found === undefined) return undefined;
-  const read = await readWorkspaceFile({ path: stored.path, absolute, size: found.size, mtimeMs: found.mtimeMs, language: stored.language }, { mostBytes: Math.max(DEFAULT_MOST_BYTES, 2 * stored.size) });
+  const file = { path: stored.path, absolute, size: found.size, mtimeMs: found.mtimeMs, language: stored.language };
+  if (found.size === stored.size && found.mtimeMs === stored.mtimeMs) {
+    const text = await readAgain(file);
+    return text === undefined ? undefined : { lines: linesOf(text), isChanged: false };
+  }
+  // What has been written into it since may be a secret.
+  const read = await readWorkspaceFile(file, { mostBytes: Math.max(DEFAULT_MOST_BYTES, 2 * stored.size) });
   if ('reason' in read) return undefined;
-  return { lines: read.text.split(/\r\n|\n|\r/), isChanged: Buffer.compare(read.hash, stored.hash) !== 0 };
+  return { lines: linesOf(read.text), isChanged: Buffer.compare(read.hash, stored.hash) !== 0 };
+}
+
+function linesOf(text: string): string[] {
+  return text.split(/\r\n|\n|\r/);
 }
 
 /** The lines of a chunk that say most about the query: those with its words, or its first ones. */

@@ -82,20 +82,20 @@ export class ChunkVectors {
   refresh(reader: IndexReader): void {
     const lastChunk = reader.lastChunk();
     const before = this.#lastVector;
-    for (const { id, vector } of reader.vectors(this.encoder, before)) {
+    reader.eachVector(this.encoder, before, ({ id, vector }) => {
       this.#table.addPacked(vector);
       this.#vectorIds.push(id);
       this.#lastVector = id;
-    }
+    });
     const vectorIds = this.#vectorIds.values();
-    for (const { id, fileId, kind, vectorId } of reader.chunksWithVectors(this.encoder, this.#lastChunk, before)) {
+    reader.eachChunkWithVector(this.encoder, this.#lastChunk, before, ({ id, fileId, kind, vectorId }) => {
       const row = placeOf(vectorIds, vectorId);
-      if (row < 0) continue;
+      if (row < 0) return;
       this.#chunkIds.push(id);
       this.#chunkRows.push(row);
       this.#chunkFiles.push(fileId);
       this.#chunkKinds.push(kind);
-    }
+    });
     this.#lastChunk = lastChunk;
   }
 

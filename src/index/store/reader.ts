@@ -23,7 +23,6 @@ export interface RankedChunk {
 /** A vector as it is stored. */
 export interface VectorRow {
   readonly id: number;
-  readonly textHash: Uint8Array;
   readonly vector: Uint8Array;
 }
 
@@ -187,22 +186,18 @@ export class IndexReader {
     });
   }
 
-  /** Vectors of an encoder that came after `after`, oldest first. */
-  *vectors(encoder: StoredEncoder, after: number): Generator<VectorRow> {
-    yield* this.#iterate('SELECT id, text_hash, vector FROM vectors WHERE id > ? AND encoder = ? ORDER BY id', [after, encoder.id], (row) => ({
-      id: numberIn(row, 'id'),
-      textHash: bytesIn(row, 'text_hash'),
-      vector: bytesIn(row, 'vector'),
-    }));
+  /** Hands over the vectors of an encoder that came after `after`, oldest first; what `use` throws ends it. */
+  eachVector(encoder: StoredEncoder, after: number, use: (row: VectorRow) => void): void {
+    this.#each('SELECT id, vector FROM vectors WHERE id > ? AND encoder = ? ORDER BY id', [after, encoder.id], (row) => use({ id: numberIn(row, 'id'), vector: bytesIn(row, 'vector') }));
   }
 
-  /** Chunks that have a vector of an encoder, where the chunk or the vector is newer than these. */
-  *chunksWithVectors(encoder: StoredEncoder, afterChunk: number, afterVector: number): Generator<ChunkRow> {
+  /** Hands over the chunks that have a vector of an encoder, where the chunk or the vector is newer than these. */
+  eachChunkWithVector(encoder: StoredEncoder, afterChunk: number, afterVector: number, use: (row: ChunkRow) => void): void {
     const columns = 'SELECT c.id AS id, c.file AS file, c.kind AS kind, v.id AS vector';
     const byVector = `${columns} FROM vectors AS v JOIN chunks AS c ON c.text_hash = v.text_hash WHERE v.id > ? AND v.encoder = ? AND c.id <= ?`;
     const byChunk = `${columns} FROM chunks AS c JOIN vectors AS v ON v.encoder = ? AND v.text_hash = c.text_hash WHERE c.id > ?`;
-    yield* this.#iterate(byVector, [afterVector, encoder.id, afterChunk], toRow);
-    yield* this.#iterate(byChunk, [encoder.id, afterChunk], toRow);
+    this.#each(byVector, [afterVector, encoder.id, afterChunk], (row) => use(toRow(row)));
+    this.#each(byChunk, [encoder.id, afterChunk], (row) => use(toRow(row)));
   }
 
   /** The newest chunk's id. */
@@ -223,16 +218,11 @@ export class IndexReader {
     });
   }
 
-  *#iterate<R>(sql: string, parameters: readonly number[], toItem: (row: Row) => R): Generator<R> {
-    const rows = this.#do(() => this.#database.prepare(sql).iterate(...parameters));
-    for (;;) {
-      const step = this.#do(() => {
-        const { done, value } = rows.next();
-        return done ? undefined : { item: toItem(value as Row) };
-      });
-      if (step === undefined) return;
-      yield step.item;
-    }
+  /** Without a row held for longer than its turn: there may be a million of them. */
+  #each(sql: string, parameters: readonly number[], use: (row: Row) => void): void {
+    this.#do(() => {
+      for (const row of this.#database.prepare(sql).iterate(...parameters)) use(row);
+    });
   }
 
   #statement(sql: string): StatementSync {

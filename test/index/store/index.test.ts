@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { IndexReader } from '../../../src/index/store/reader.ts';
 import { IndexWriter } from '../../../src/index/store/writer.ts';
 import { codeOf, connect, dimensions, fill, hashed, indexFile, newFile, put, source, vectorsOf } from './sample.ts';
+import { vectorsIn } from './vectors.ts';
 
 let file: string;
 beforeEach(async () => {
@@ -82,7 +83,7 @@ describe('vectors', () => {
       writer.dropOrphans();
     }
     const reader = IndexReader.open(file);
-    const kept = Array.from(reader.vectors(encoder, 0), ({ textHash }) => Buffer.from(textHash).toString('hex'));
+    const kept = vectorsIn(reader, encoder).map(({ textHash }) => Buffer.from(textHash).toString('hex'));
     const expected = [2, 3].flatMap((version) => newFile('a.ts', 5, version).chunks.map(({ textHash }) => Buffer.from(textHash).toString('hex')));
     expect(kept).toEqual(expected);
     reader.close();
@@ -107,7 +108,7 @@ describe('vectors', () => {
     const encoder = writer.targetEncoder()!;
     writer.putVectors(encoder, vectorsOf(newFile('file0.ts', 5)).map(({ textHash }) => ({ textHash, vector: new Uint8Array(dimensions + 4) })));
     const reader = IndexReader.open(file);
-    expect(Array.from(reader.vectors(encoder, 0), ({ vector }) => Buffer.from(vector))).toEqual(vectorsOf(newFile('file0.ts', 5)).map(({ vector }) => Buffer.from(vector)));
+    expect(vectorsIn(reader, encoder).map(({ vector }) => Buffer.from(vector))).toEqual(vectorsOf(newFile('file0.ts', 5)).map(({ vector }) => Buffer.from(vector)));
     reader.close();
     writer.close();
   });

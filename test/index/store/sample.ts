@@ -103,8 +103,8 @@ export function read(file: string): void {
       reader.chunksWithLetters('version', 100);
       for (const { id } of reader.files()) reader.storedFile(id);
       for (let id = 1; id <= reader.lastChunk() && id < 1000; id++) reader.chunk(id);
-      Array.from(reader.vectors(encoder, 0));
-      Array.from(reader.chunksWithVectors(encoder, 0, 0));
+      reader.eachVector(encoder, 0, () => undefined);
+      reader.eachChunkWithVector(encoder, 0, 0, () => undefined);
     });
   } finally {
     reader.close();

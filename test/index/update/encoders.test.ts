@@ -4,6 +4,7 @@ import { ChunkVectors } from '../../../src/index/search/vectors.ts';
 import { put } from '../files/workspace.ts';
 import { connect } from '../store/sample.ts';
 import { ask, chunksOf, deeper, fileOf, finished, indexedWorkspace, openIndex, shallow, until, update, type Indexed } from './indexing.ts';
+import { vectorsIn } from '../store/vectors.ts';
 
 let workspace: Indexed;
 
@@ -15,7 +16,7 @@ beforeEach(async () => {
 async function encoders() {
   return ask(workspace, (reader) => {
     const [active, target] = [reader.activeEncoder(), reader.targetEncoder()];
-    const count = (encoder: typeof active): number => (encoder === undefined ? 0 : Array.from(reader.vectors(encoder, 0)).length);
+    const count = (encoder: typeof active): number => (encoder === undefined ? 0 : vectorsIn(reader, encoder).length);
     return { active: active?.source.layers, target: target?.source.layers, vectors: count(active), ofTarget: count(target) };
   });
 }

@@ -9,6 +9,7 @@ import { locateIndex } from '../../../src/index/location.ts';
 import { put } from '../files/workspace.ts';
 import { connect } from '../store/sample.ts';
 import { ask, chunksOf, fileOf, finished, indexedWorkspace, openIndex, paths, shallow, until, update, type Indexed } from './indexing.ts';
+import { vectorsIn } from '../store/vectors.ts';
 
 vi.mock('../../../src/index/files/read.ts', { spy: true });
 vi.mock('../../../src/index/chunks/chunk.ts', { spy: true });
@@ -182,7 +183,7 @@ test('vectors of texts that are gone are no more than those of texts that are th
     await write('src/one.ts', fileOf(100 * round, 100 * round + 1, 100 * round + 2, 100 * round + 3, 100 * round + 4));
     await write('src/two.ts', fileOf(100 * round + 5, 100 * round + 6, 100 * round + 7));
     expect(await again()).toMatchObject({ embedded: 8 });
-    const { vectors, texts } = await ask(workspace, (reader) => ({ vectors: Array.from(reader.vectors(reader.activeEncoder()!, 0)).length, texts: reader.counts().chunks }));
+    const { vectors, texts } = await ask(workspace, (reader) => ({ vectors: vectorsIn(reader, reader.activeEncoder()!).length, texts: reader.counts().chunks }));
     expect(vectors).toBeLessThanOrEqual(2 * texts);
   }
 });
@@ -197,7 +198,7 @@ test('an update that is cancelled keeps what it has embedded', async () => {
   cancel.abort();
   await expect(steps.next()).rejects.toMatchObject({ code: 'CANCELLED' });
   await index.close();
-  const kept = await ask(workspace, (reader) => Array.from(reader.vectors(reader.activeEncoder()!, 0)).length);
+  const kept = await ask(workspace, (reader) => vectorsIn(reader, reader.activeEncoder()!).length);
   expect(kept).toBeGreaterThan(0);
   const { embedded } = await again();
   expect(embedded).toBeGreaterThan(0);

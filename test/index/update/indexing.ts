@@ -8,6 +8,7 @@ import { IndexReader } from '../../../src/index/store/reader.ts';
 import { WorkspaceIndex, type IndexOptions, type IndexProgress, type IndexResult } from '../../../src/index/update/update.ts';
 import { LLAMA } from '../../models/folder.ts';
 import { workspaceOf } from '../files/workspace.ts';
+import { vectorsIn } from '../store/vectors.ts';
 
 /** The fixture's first layers: other layers are another encoder. */
 export const shallow: IndexEncoderRequest = { model: LLAMA, layers: 1 };
@@ -84,7 +85,7 @@ export async function paths(workspace: Indexed): Promise<string[]> {
 export async function chunksOf(workspace: Indexed): Promise<Record<string, string>> {
   return ask(workspace, (reader) => {
     const encoder = reader.activeEncoder();
-    const vectors = new Map(encoder && Array.from(reader.vectors(encoder, 0), ({ textHash, vector }) => [hex(textHash), hex(vector)]));
+    const vectors = new Map(encoder && vectorsIn(reader, encoder).map(({ textHash, vector }) => [hex(textHash), hex(vector)]));
     const chunks: Array<[string, string]> = [];
     for (let id = 1; id <= reader.lastChunk(); id++) {
       const chunk = reader.chunk(id);
