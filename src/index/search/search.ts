@@ -154,7 +154,7 @@ export class WorkspaceSearch {
     const byVectors = request.mode === 'lexical' ? [] : await this.#rankByVectors(request, query, wanted, notes);
     // A search by vectors alone that has none falls back to words.
     const isByWords = request.mode !== 'semantic' || byVectors === undefined;
-    const byWords = isByWords ? this.#rankByWords(query, wanted) : [];
+    const byWords = isByWords ? this.#rankByWords(query, wanted, request.limit) : [];
     const files = new CurrentFiles((fileId) => this.#current(fileId));
     const byLetters = isByWords ? await this.#rankByLetters(query, byWords, wanted, files) : [];
     const ranked = rank(byWords, byVectors ?? [], byLetters);
@@ -165,9 +165,9 @@ export class WorkspaceSearch {
     return { hits, index, notes, milliseconds: performance.now() - began };
   }
 
-  #rankByWords({ words, isUnfinished }: ParsedQuery, { files, kinds }: Wanted): Ranked[] {
+  #rankByWords({ words, isUnfinished }: ParsedQuery, { files, kinds }: Wanted, limit: number): Ranked[] {
     const isWanted = files === undefined && kinds === undefined ? undefined : (id: number) => this.#isWanted(id, { files, kinds });
-    return this.#reader.rankByWords(words, { prefix: isUnfinished, weights: fieldWeights, top: fusionDepth, wanted: isWanted });
+    return this.#reader.rankByWords(words, { prefix: isUnfinished, weights: fieldWeights, top: depthOf(limit), wanted: isWanted });
   }
 
   /** Chunks that hold the query letter by letter: those that words find, too, first. Found by trigrams, seen in the file. */
@@ -194,7 +194,7 @@ export class WorkspaceSearch {
   }
 
   /** Undefined where no vectors can be asked: why is among the notes. */
-  async #rankByVectors({ isCode, mode }: SearchRequest, { text }: ParsedQuery, wanted: Wanted, notes: string[]): Promise<Ranked[] | undefined> {
+  async #rankByVectors({ isCode, mode, limit }: SearchRequest, { text }: ParsedQuery, wanted: Wanted, notes: string[]): Promise<Ranked[] | undefined> {
     const vectors = this.#vectors;
     if (vectors === undefined || this.#encoder === undefined || text === '') return undefined;
     const patience = mode === 'semantic' ? Infinity : this.#options.patienceMilliseconds;
@@ -204,15 +204,15 @@ export class WorkspaceSearch {
       return undefined;
     }
     if (!(encoder instanceof IndexEncoder)) {
-      notes.push(`Words alone answer: ${encoder.message}`);
+      notes.push(`Words alone answer: ${encoder.message}${encoder.code === 'USAGE' ? ` Run l3prune index --model ${vectors.encoder.source.model}.` : ''}`);
       return undefined;
     }
     const vector = await encoder.embedQuery(text, isCode ? 'document' : 'query');
     if (vector === undefined) return undefined;
-    return vectors.rank(vector, fusionDepth, wanted, (id) => this.#reader.place(id) !== undefined);
+    return vectors.rank(vector, depthOf(limit), wanted, (id) => this.#reader.place(id) !== undefined);
   }
 
-  async #hits(ranked: readonly Ranked[], byVectors: readonly Ranked[], { words }: ParsedQuery, { limit, except }: SearchRequest, files: CurrentFiles): Promise<SearchHit[]> {
+  async #hits(ranked: readonly Ranked[], byVectors: readonly Ranked[], query: ParsedQuery, { limit, except }: SearchRequest, files: CurrentFiles): Promise<SearchHit[]> {
     const cosines = new Map(byVectors.map(({ id, score }) => [id, score]));
     // Read side by side, though not all may be needed.
     await Promise.all(ranked.slice(0, limit).flatMap(({ id }) => this.#reader.place(id)?.fileId ?? []).map((fileId) => files.get(fileId)));
@@ -225,7 +225,7 @@ export class WorkspaceSearch {
       // What is gone is no answer.
       if (file === undefined || chunk.startLine > file.lines.length) continue;
       const { path, language, kind, symbol, startLine, startColumn, endLine, endColumn } = chunk;
-      hits.push({ path, language, kind, symbol, startLine, startColumn, endLine, endColumn, score, cosine: cosines.get(id), snippet: snippetOf(chunk, file, words), isChanged: file.isChanged });
+      hits.push({ path, language, kind, symbol, startLine, startColumn, endLine, endColumn, score, cosine: cosines.get(id), snippet: snippetOf(chunk, file, query), isChanged: file.isChanged });
     }
     return hits;
   }
@@ -260,6 +260,11 @@ export class WorkspaceSearch {
 
 function overlaps(chunk: StoredChunk, { path, startLine, endLine }: NonNullable<SearchRequest['except']>): boolean {
   return chunk.path === path && chunk.startLine <= endLine && chunk.endLine >= startLine;
+}
+
+/** How deep each ranking goes: as for the fusion that was measured, and as far as is asked for. */
+function depthOf(limit: number): number {
+  return Math.max(fusionDepth, limit);
 }
 
 interface Ranked {

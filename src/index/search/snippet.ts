@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { codeWords } from '../../text/words.ts';
 import { readAgain, readWorkspaceFile } from '../files/read.ts';
 import { DEFAULT_MOST_BYTES } from '../files/rules.ts';
+import type { ParsedQuery } from './query.ts';
 import type { StoredChunk, StoredFile } from '../store/types.ts';
 
 /** Lines of a chunk as they stand in the file now. */
@@ -46,10 +47,12 @@ function linesOf(text: string): string[] {
 }
 
 /** The lines of a chunk that say most about the query: those with its words, or its first ones. */
-export function snippetOf(chunk: StoredChunk, { lines }: CurrentFile, words: readonly string[]): Snippet {
+export function snippetOf(chunk: StoredChunk, { lines }: CurrentFile, { words, isUnfinished }: Pick<ParsedQuery, 'words' | 'isUnfinished'>): Snippet {
   const own = lines.slice(chunk.startLine - 1, chunk.endLine);
   const wanted = new Set(words);
-  const hits = own.map((line) => new Set(codeWords(line.slice(0, mostLineCharacters)).filter((word) => wanted.has(word))).size);
+  const begun = isUnfinished ? words.at(-1) : undefined;
+  const isWanted = (word: string): boolean => wanted.has(word) || (begun !== undefined && word.startsWith(begun));
+  const hits = own.map((line) => new Set(codeWords(line.slice(0, mostLineCharacters)).filter(isWanted)).size);
   const start = own.length <= mostLines ? 0 : bestWindow(hits);
   return {
     startLine: chunk.startLine + start,

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { readCurrent, snippetOf } from '../../../src/index/search/snippet.ts';
 import { readWorkspaceFile } from '../../../src/index/files/read.ts';
 import type { StoredChunk, StoredFile } from '../../../src/index/store/types.ts';
-import { codeWords } from '../../../src/text/words.ts';
+import { parseQuery } from '../../../src/index/search/query.ts';
 import { workspaceOf } from '../files/workspace.ts';
 
 const chunk = (startLine: number, endLine: number): StoredChunk => ({
@@ -21,7 +21,7 @@ const chunk = (startLine: number, endLine: number): StoredChunk => ({
   endColumn: 1,
   textHash: new Uint8Array(16),
 });
-const snippet = (lines: readonly string[], query: string, [start, end] = [1, lines.length]) => snippetOf(chunk(start!, end!), { lines, isChanged: false }, codeWords(query));
+const snippet = (lines: readonly string[], query: string, [start, end] = [1, lines.length]) => snippetOf(chunk(start!, end!), { lines, isChanged: false }, parseQuery(query));
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, i) => `line ${i + 1}`);
 
 describe('a snippet', () => {
