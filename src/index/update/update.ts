@@ -23,6 +23,9 @@ export type IndexProgress =
   /** Something that a person should know, in a sentence. */
   | { readonly phase: 'notice'; readonly notice: string };
 
+/** So many files that are new leave the tables of words in pieces that every query would pay for. */
+const manyFiles = 500;
+
 /** What bringing an index up to date has done. */
 export interface IndexResult {
   readonly texts: ScanResult;
@@ -140,7 +143,9 @@ export class WorkspaceIndex {
     for (;;) {
       const step = await scanning.next();
       yield { phase: 'texts', texts: step.value };
-      if (step.done) return step.value;
+      if (!step.done) continue;
+      if (step.value.indexed >= manyFiles) this.#writer.optimize();
+      return step.value;
     }
   }
 
