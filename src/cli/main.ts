@@ -20,6 +20,9 @@ import { trainCommand } from './commands/train.ts';
 
 const exitCodes = { failed: 1, usage: 2, interrupted: 128 + constants.signals.SIGINT } as const;
 
+/** How soon a program that has done its work is ended, once its reader has taken all of it. */
+const lingerMilliseconds = 1000;
+
 const interrupt = new AbortController();
 process.once('SIGINT', () => {
   process.stderr.write(`${process.stderr.isTTY ? '\n' : ''}Stopping after the step that is running; a second Ctrl-C stops at once.\n`);
@@ -46,6 +49,11 @@ try {
   // What a reader that has stopped reading was to get must not keep a cancelled program alive.
   if (error instanceof CancelledError) process.exit();
 }
+
+// All is done: what is still open, as a watch that was being set while it was closed, does not keep the program.
+setInterval(() => {
+  if (process.stdout.writableLength === 0) process.exit();
+}, lingerMilliseconds).unref();
 
 /** Has Commander throw instead of exiting, and say what is wrong with the arguments in a line of our form. */
 function asOurs(command: Command, parent = ''): Command {
