@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readAdapter, writeAdapter, type Adapter } from '../../src/encoder/adapter.ts';
@@ -70,4 +70,16 @@ describe('an adapter beside the weights', () => {
     await writeAdapter(temporary.path('adapter'), adapter, 'somewhere');
     expect(await readAdapter(temporary.path('adapter'), base.config, layers)).toEqual(adapter);
   });
+});
+
+test.each([
+  ['a pattern of modules', { target_modules: '.*proj' }, 'target_modules has to be a list of modules, not a pattern of them'],
+  ['ranks of their own', { rank_pattern: { q_proj: 4 } }, 'rank_pattern.q_proj is not supported: every module has the rank and alpha of all'],
+  ['DoRA', { use_dora: true }, 'use_dora has to be false'],
+  ['modules that are trained whole', { modules_to_save: ['lm_head'] }, 'modules_to_save is not supported: modules that are trained whole have no place here'],
+])('an adapter with %s is refused in words', async (_, change, sentence) => {
+  await mkdir(temporary.path('other'), { recursive: true });
+  const config = JSON.parse(await readFile(join(folder, 'adapter_config.json'), 'utf8')) as object;
+  await writeFile(temporary.path('other', 'adapter_config.json'), JSON.stringify({ ...config, ...change }));
+  await expect(readAdapter(temporary.path('other'), base.config, layers)).rejects.toMatchObject({ code: 'UNSUPPORTED', message: expect.stringContaining(sentence) });
 });
