@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { announcing } from '../../announce.ts';
-import { describeError, L3PruneError } from '../../errors.ts';
+import { describeError, errors, L3PruneError } from '../../errors.ts';
 import { fuseScores, fusionDepth, fusionWeights } from '../../text/fusion.ts';
 import type { ChunkKind } from '../chunks/types.ts';
 import { IndexEncoder, type OpenIndexEncoderOptions } from '../encoder.ts';
@@ -243,7 +243,7 @@ export class WorkspaceSearch {
       const encoder = await IndexEncoder.open(of.source, this.#options);
       if (encoder.fingerprint === of.fingerprint) return encoder;
       await encoder.dispose();
-      return new L3PruneError('OTHER_RUN', `${of.source.model} has changed since the workspace was indexed with it: run l3prune index --model ${of.source.model}.`);
+      return errors.otherRun(`${of.source.model} has changed since the workspace was indexed with it: run l3prune index --model ${of.source.model}.`);
     })().catch((error: unknown) => {
       const { code, message } = describeError(error);
       return error instanceof L3PruneError ? error : new L3PruneError(code, message, { cause: error });

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { errors } from '../../errors.ts';
 import type { FileRules } from '../files/types.ts';
-import { identityOf, openForReading, translated, type DatabaseOptions } from './database.ts';
+import { identityOf, openForReading, Statements, translated, type DatabaseOptions } from './database.ts';
 import { activeEncoder, targetEncoder } from './encoders.ts';
 import { bytesIn, jsonIn, numberIn, textIn, toChunk, toFile, type Row } from './rows.ts';
 import type { StoreCounts, StoredChunk, StoredEncoder, StoredFile } from './types.ts';
@@ -43,12 +43,13 @@ export interface ChunkRow {
 export class IndexReader {
   readonly file: string;
   readonly #database: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements: Statements;
   readonly #identity: number | undefined;
 
   private constructor(file: string, database: DatabaseSync) {
     this.file = file;
     this.#database = database;
+    this.#statements = new Statements(database);
     this.#identity = identityOf(file);
   }
 
@@ -64,12 +65,12 @@ export class IndexReader {
   /** Changes whenever another process has committed something. Errors: also BAD_INDEX where another file has taken the place of this one. */
   version(): number {
     if (identityOf(this.file) !== this.#identity) throw errors.badIndex(`The index ${this.file} has been set aside and is built again: search again.`);
-    return this.#do(() => numberIn(this.#statement('PRAGMA data_version').get()!, 'data_version'));
+    return this.#do(() => numberIn(this.#statements.of('PRAGMA data_version').get()!, 'data_version'));
   }
 
   counts(): StoreCounts {
     return this.#do(() => {
-      const row = this.#statement('SELECT (SELECT count(*) FROM files) AS files, (SELECT count(*) FROM chunks) AS chunks, (SELECT coalesce(sum(characters), 0) FROM files) AS characters').get()!;
+      const row = this.#statements.of('SELECT (SELECT count(*) FROM files) AS files, (SELECT count(*) FROM chunks) AS chunks, (SELECT coalesce(sum(characters), 0) FROM files) AS characters').get()!;
       const bytes = ['', '-wal'].reduce((sum, suffix) => sum + (statSync(`${this.file}${suffix}`, { throwIfNoEntry: false })?.size ?? 0), 0);
       return { files: numberIn(row, 'files'), chunks: numberIn(row, 'chunks'), characters: numberIn(row, 'characters'), bytes };
     });
@@ -78,7 +79,7 @@ export class IndexReader {
   /** The share of the files of which every chunk has a vector, 0 to 1; 1 where there is no file. */
   embeddedFiles(encoder: StoredEncoder): number {
     return this.#do(() => {
-      const row = this.#statement(
+      const row = this.#statements.of(
         `SELECT (SELECT count(*) FROM files) AS files,
           (SELECT count(DISTINCT c.file) FROM chunks AS c WHERE NOT EXISTS (SELECT 1 FROM vectors AS v WHERE v.encoder = ? AND v.text_hash = c.text_hash)) AS missing`,
       ).get(encoder.id)!;
@@ -98,7 +99,7 @@ export class IndexReader {
   /** What the last whole look at the workspace left out, by reason; undefined before the first has come to its end. */
   excluded(): Readonly<Record<string, number>> | undefined {
     return this.#do(() => {
-      const row = this.#statement("SELECT value FROM meta WHERE key = 'excluded'").get();
+      const row = this.#statements.of("SELECT value FROM meta WHERE key = 'excluded'").get();
       return row === undefined ? undefined : jsonIn<Record<string, number>>(row, 'value');
     });
   }
@@ -106,7 +107,7 @@ export class IndexReader {
   /** Which files the workspace has in its index: what was last asked for. */
   rules(): Partial<FileRules> {
     return this.#do(() => {
-      const row = this.#statement("SELECT value FROM meta WHERE key = 'rules'").get();
+      const row = this.#statements.of("SELECT value FROM meta WHERE key = 'rules'").get();
       return row === undefined ? {} : jsonIn<Partial<FileRules>>(row, 'value');
     });
   }
@@ -114,7 +115,7 @@ export class IndexReader {
   /** Files by id, for filters. */
   files(after = 0): Array<{ readonly id: number; readonly path: string; readonly language: string }> {
     return this.#do(() =>
-      this.#statement('SELECT id, path, language FROM files WHERE id > ? ORDER BY id')
+      this.#statements.of('SELECT id, path, language FROM files WHERE id > ? ORDER BY id')
         .all(after)
         .map((row) => ({ id: numberIn(row, 'id'), path: textIn(row, 'path'), language: textIn(row, 'language') })),
     );
@@ -131,7 +132,7 @@ export class IndexReader {
     const terms = words.map((word, i) => `"${word.replaceAll('"', '""')}"${prefix && i === words.length - 1 ? '*' : ''}`);
     if (terms.length === 0) return [];
     return this.#do(() => {
-      const rows = this.#statement(
+      const rows = this.#statements.of(
         `SELECT rowid AS id, bm25(words, ?, ?, ?) AS rank FROM words WHERE words MATCH ? ORDER BY rank, rowid ${wanted === undefined ? `LIMIT ${top}` : ''}`,
       ).iterate(weights.path, weights.symbol, weights.body, terms.join(' OR '));
       const ranked: RankedChunk[] = [];
@@ -155,13 +156,13 @@ export class IndexReader {
     const characters = Array.from(text);
     const parts = new Set(characters.slice(2).map((_, i) => characters.slice(i, i + 3).join('')));
     const match = Array.from(parts, (part) => `"${part.replaceAll('"', '""')}"`).join(' AND ');
-    return this.#do(() => this.#statement('SELECT rowid AS id FROM trigrams WHERE trigrams MATCH ? LIMIT ?').all(match, most).map((row) => numberIn(row, 'id')));
+    return this.#do(() => this.#statements.of('SELECT rowid AS id FROM trigrams WHERE trigrams MATCH ? LIMIT ?').all(match, most).map((row) => numberIn(row, 'id')));
   }
 
   /** A chunk by its id; undefined where it has been replaced meanwhile. */
   chunk(id: number): StoredChunk | undefined {
     return this.#do(() => {
-      const row = this.#statement(
+      const row = this.#statements.of(
         `SELECT c.id AS id, c.file AS file, f.path AS path, f.language AS language, c.kind AS kind, c.symbol AS symbol, c.start_line AS start_line,
            c.start_column AS start_column, c.end_line AS end_line, c.end_column AS end_column, c.text_hash AS text_hash
          FROM chunks AS c JOIN files AS f ON f.id = c.file WHERE c.id = ?`,
@@ -173,7 +174,7 @@ export class IndexReader {
   /** Where a chunk belongs; undefined where it has been replaced meanwhile. */
   place(id: number): { readonly fileId: number; readonly kind: number } | undefined {
     return this.#do(() => {
-      const row = this.#statement('SELECT file, kind FROM chunks WHERE id = ?').get(id);
+      const row = this.#statements.of('SELECT file, kind FROM chunks WHERE id = ?').get(id);
       return row === undefined ? undefined : { fileId: numberIn(row, 'file'), kind: numberIn(row, 'kind') };
     });
   }
@@ -181,7 +182,7 @@ export class IndexReader {
   /** What a file was when it was indexed; undefined where it is no longer in. */
   storedFile(id: number): StoredFile | undefined {
     return this.#do(() => {
-      const row = this.#statement('SELECT id, path, language, size, mtime, hash FROM files WHERE id = ?').get(id);
+      const row = this.#statements.of('SELECT id, path, language, size, mtime, hash FROM files WHERE id = ?').get(id);
       return row === undefined ? undefined : toFile(row);
     });
   }
@@ -202,7 +203,7 @@ export class IndexReader {
 
   /** The newest chunk's id. */
   lastChunk(): number {
-    return this.#do(() => (this.#statement('SELECT max(id) AS id FROM chunks').get()!['id'] as number | null) ?? 0);
+    return this.#do(() => (this.#statements.of('SELECT max(id) AS id FROM chunks').get()!['id'] as number | null) ?? 0);
   }
 
   /** One moment of the index for several reads. */
@@ -223,12 +224,6 @@ export class IndexReader {
     this.#do(() => {
       for (const row of this.#database.prepare(sql).iterate(...parameters)) use(row);
     });
-  }
-
-  #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) this.#statements.set(sql, (statement = this.#database.prepare(sql)));
-    return statement;
   }
 
   #do<R>(work: () => R): R {

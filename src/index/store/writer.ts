@@ -1,11 +1,11 @@
 import { renameSync, rmSync, statSync } from 'node:fs';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { errors } from '../../errors.ts';
 import { reason } from '../../files.ts';
 import { chunkKinds } from '../chunks/types.ts';
 import type { FileRules } from '../files/types.ts';
 import { vectorBytes } from '../scan/quantize.ts';
-import { damaged, hasLog, identityOf, inTransaction, isDamaged, openForWriting, translated, type DatabaseOptions } from './database.ts';
+import { damaged, hasLog, identityOf, inTransaction, isDamaged, openForWriting, Statements, translated, type DatabaseOptions } from './database.ts';
 import { activeEncoder, encoderRows, targetEncoder } from './encoders.ts';
 import { IndexReader } from './reader.ts';
 import { bytesIn, jsonIn, numberIn, textIn, toFile } from './rows.ts';
@@ -46,12 +46,13 @@ const mostOrphans = 0.5;
 export class IndexWriter {
   readonly file: string;
   readonly #database: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements: Statements;
   readonly #identity: number | undefined;
 
   private constructor(file: string, database: DatabaseSync) {
     this.file = file;
     this.#database = database;
+    this.#statements = new Statements(database);
     this.#identity = identityOf(file);
   }
 
@@ -104,7 +105,7 @@ export class IndexWriter {
   /** Looks whether every page is what it should be, where the last writer did not come to its end. */
   #begin(isLogLeft: boolean): void {
     this.#do(() => {
-      const clean = this.#statement("SELECT value FROM meta WHERE key = 'clean'").get();
+      const clean = this.#statements.of("SELECT value FROM meta WHERE key = 'clean'").get();
       const isChecked = isLogLeft || (clean !== undefined && clean['value'] !== '1');
       const found = isChecked ? this.#database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] : 'ok';
       if (found !== 'ok') throw damaged(this.file, new Error(String(found)));
@@ -123,12 +124,12 @@ export class IndexWriter {
   }
 
   files(): StoredFile[] {
-    return this.#do(() => this.#statement('SELECT id, path, language, size, mtime, hash FROM files').all().map(toFile));
+    return this.#do(() => this.#statements.of('SELECT id, path, language, size, mtime, hash FROM files').all().map(toFile));
   }
 
   refused(): RefusedFile[] {
     return this.#do(() =>
-      this.#statement('SELECT path, size, mtime, reason FROM refused').all().map((row) => ({ path: textIn(row, 'path'), size: numberIn(row, 'size'), mtimeMs: numberIn(row, 'mtime'), reason: textIn(row, 'reason') })),
+      this.#statements.of('SELECT path, size, mtime, reason FROM refused').all().map((row) => ({ path: textIn(row, 'path'), size: numberIn(row, 'size'), mtimeMs: numberIn(row, 'mtime'), reason: textIn(row, 'reason') })),
     );
   }
 
@@ -136,7 +137,7 @@ export class IndexWriter {
   putFile(file: NewFile): void {
     this.together(() => {
       this.removePath(file.path);
-      const { lastInsertRowid: fileId } = this.#statement('INSERT INTO files (path, language, size, mtime, hash, characters) VALUES (?, ?, ?, ?, ?, ?)').run(
+      const { lastInsertRowid: fileId } = this.#statements.of('INSERT INTO files (path, language, size, mtime, hash, characters) VALUES (?, ?, ?, ?, ?, ?)').run(
         file.path,
         file.language,
         file.size,
@@ -144,9 +145,9 @@ export class IndexWriter {
         file.hash,
         file.characters,
       );
-      const chunk = this.#statement('INSERT INTO chunks (file, kind, symbol, start_line, start_column, end_line, end_column, text_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
-      const words = this.#statement('INSERT INTO words (rowid, path, symbol, body) VALUES (?, ?, ?, ?)');
-      const trigrams = this.#statement('INSERT INTO trigrams (rowid, body) VALUES (?, ?)');
+      const chunk = this.#statements.of('INSERT INTO chunks (file, kind, symbol, start_line, start_column, end_line, end_column, text_hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+      const words = this.#statements.of('INSERT INTO words (rowid, path, symbol, body) VALUES (?, ?, ?, ?)');
+      const trigrams = this.#statements.of('INSERT INTO trigrams (rowid, body) VALUES (?, ?)');
       for (const { kind, symbol, startLine, startColumn, endLine, endColumn, textHash, symbolWords, bodyWords, body } of file.chunks) {
         const { lastInsertRowid: id } = chunk.run(fileId, chunkKinds.indexOf(kind), symbol, startLine, startColumn, endLine, endColumn, textHash);
         words.run(id, file.pathWords, symbolWords, bodyWords);
@@ -158,35 +159,35 @@ export class IndexWriter {
   putRefused({ path, size, mtimeMs, reason }: RefusedFile): void {
     this.together(() => {
       this.removePath(path);
-      this.#statement('INSERT INTO refused (path, size, mtime, reason) VALUES (?, ?, ?, ?)').run(path, size, mtimeMs, reason);
+      this.#statements.of('INSERT INTO refused (path, size, mtime, reason) VALUES (?, ?, ?, ?)').run(path, size, mtimeMs, reason);
     });
   }
 
   /** A file whose bytes are the same and whose time is not. */
   touchFile(id: number, size: number, mtimeMs: number): void {
-    this.#do(() => this.#statement('UPDATE files SET size = ?, mtime = ? WHERE id = ?').run(size, mtimeMs, id));
+    this.#do(() => this.#statements.of('UPDATE files SET size = ?, mtime = ? WHERE id = ?').run(size, mtimeMs, id));
   }
 
   /** Has a file read and cut again by the next look at it, though its size and time be the same. */
   distrustFile(path: string): void {
-    this.#do(() => this.#statement("UPDATE files SET mtime = -1, hash = x'' WHERE path = ?").run(path));
+    this.#do(() => this.#statements.of("UPDATE files SET mtime = -1, hash = x'' WHERE path = ?").run(path));
   }
 
   /** Paths of the files of which that holds. */
   distrusted(): string[] {
-    return this.#do(() => this.#statement("SELECT path FROM files WHERE hash = x''").all().map((row) => textIn(row, 'path')));
+    return this.#do(() => this.#statements.of("SELECT path FROM files WHERE hash = x''").all().map((row) => textIn(row, 'path')));
   }
 
   /** Takes a path out; nothing where it is not in. */
   removePath(path: string): void {
     this.together(() => {
-      this.#statement('DELETE FROM refused WHERE path = ?').run(path);
-      const row = this.#statement('SELECT id FROM files WHERE path = ?').get(path);
+      this.#statements.of('DELETE FROM refused WHERE path = ?').run(path);
+      const row = this.#statements.of('SELECT id FROM files WHERE path = ?').get(path);
       if (row === undefined) return;
       const id = numberIn(row, 'id');
-      for (const table of ['words', 'trigrams']) this.#statement(`DELETE FROM ${table} WHERE rowid IN (SELECT id FROM chunks WHERE file = ?)`).run(id);
-      this.#statement('DELETE FROM chunks WHERE file = ?').run(id);
-      this.#statement('DELETE FROM files WHERE id = ?').run(id);
+      for (const table of ['words', 'trigrams']) this.#statements.of(`DELETE FROM ${table} WHERE rowid IN (SELECT id FROM chunks WHERE file = ?)`).run(id);
+      this.#statements.of('DELETE FROM chunks WHERE file = ?').run(id);
+      this.#statements.of('DELETE FROM files WHERE id = ?').run(id);
     });
   }
 
@@ -204,7 +205,7 @@ export class IndexWriter {
   setTargetEncoder(fingerprint: string, dimensions: number, source: EncoderSource): StoredEncoder {
     return this.together(() => {
       const insert = 'INSERT INTO encoders (fingerprint, dimensions, source) VALUES (?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET dimensions = excluded.dimensions, source = excluded.source';
-      this.#statement(insert).run(fingerprint, dimensions, JSON.stringify(source));
+      this.#statements.of(insert).run(fingerprint, dimensions, JSON.stringify(source));
       const encoder = encoderRows(this.#database).find((row) => row.fingerprint === fingerprint)!;
       this.#setMeta('target', String(encoder.id));
       if (activeEncoder(this.#database) === undefined) this.#setMeta('active', String(encoder.id));
@@ -217,15 +218,15 @@ export class IndexWriter {
     this.together(() => {
       if (encoderRows(this.#database).length === 1 && activeEncoder(this.#database)?.id === encoder.id) return;
       this.#setMeta('active', String(encoder.id));
-      this.#statement('DELETE FROM vectors WHERE encoder <> ?').run(encoder.id);
-      this.#statement('DELETE FROM encoders WHERE id <> ?').run(encoder.id);
+      this.#statements.of('DELETE FROM vectors WHERE encoder <> ?').run(encoder.id);
+      this.#statements.of('DELETE FROM encoders WHERE id <> ?').run(encoder.id);
     });
   }
 
   /** Different texts of chunks, and those of them that have a vector. */
   coverage(encoder: StoredEncoder): { readonly texts: number; readonly embedded: number } {
     return this.#do(() => {
-      const row = this.#statement(
+      const row = this.#statements.of(
         `SELECT count(*) AS texts, count(v.id) AS embedded FROM (SELECT DISTINCT text_hash FROM chunks) AS c
          LEFT JOIN vectors AS v ON v.encoder = ? AND v.text_hash = c.text_hash`,
       ).get(encoder.id)!;
@@ -236,7 +237,7 @@ export class IndexWriter {
   /** The next texts without a vector, by chunk, from the chunk after `after` on. */
   pending(encoder: StoredEncoder, after: number, limit: number): PendingText[] {
     return this.#do(() =>
-      this.#statement(
+      this.#statements.of(
         `SELECT c.id AS id, c.text_hash AS text_hash, f.path AS path, f.language AS language FROM chunks AS c JOIN files AS f ON f.id = c.file
          WHERE c.id > ? AND NOT EXISTS (SELECT 1 FROM vectors AS v WHERE v.encoder = ? AND v.text_hash = c.text_hash)
          ORDER BY c.id LIMIT ?`,
@@ -249,7 +250,7 @@ export class IndexWriter {
   /** Stores vectors of texts as one transaction; one that is there stays. */
   putVectors(encoder: StoredEncoder, vectors: ReadonlyArray<{ readonly textHash: Uint8Array; readonly vector: Uint8Array }>): void {
     this.together(() => {
-      const insert = this.#statement('INSERT OR IGNORE INTO vectors (encoder, text_hash, vector) VALUES (?, ?, ?)');
+      const insert = this.#statements.of('INSERT OR IGNORE INTO vectors (encoder, text_hash, vector) VALUES (?, ?, ?)');
       for (const { textHash, vector } of vectors) insert.run(encoder.id, textHash, vector);
     });
   }
@@ -258,7 +259,7 @@ export class IndexWriter {
   dropMisfits(): number {
     return this.#do(() => {
       const misfits = `SELECT v.id FROM vectors AS v LEFT JOIN encoders AS e ON e.id = v.encoder WHERE typeof(v.vector) <> 'blob' OR e.id IS NULL OR length(v.vector) <> e.dimensions + ?`;
-      return Number(this.#statement(`DELETE FROM vectors WHERE id IN (${misfits})`).run(vectorBytes(0)).changes);
+      return Number(this.#statements.of(`DELETE FROM vectors WHERE id IN (${misfits})`).run(vectorBytes(0)).changes);
     });
   }
 
@@ -266,11 +267,11 @@ export class IndexWriter {
   dropOrphans(): number {
     return this.#do(() => {
       const orphan = 'NOT EXISTS (SELECT 1 FROM chunks AS c WHERE c.text_hash = vectors.text_hash)';
-      const all = numberIn(this.#statement('SELECT count(*) AS n FROM vectors').get()!, 'n');
-      const orphans = numberIn(this.#statement(`SELECT count(*) AS n FROM vectors WHERE ${orphan}`).get()!, 'n');
+      const all = numberIn(this.#statements.of('SELECT count(*) AS n FROM vectors').get()!, 'n');
+      const orphans = numberIn(this.#statements.of(`SELECT count(*) AS n FROM vectors WHERE ${orphan}`).get()!, 'n');
       const excess = Math.ceil(orphans - (mostOrphans / (1 - mostOrphans)) * (all - orphans));
       if (excess <= 0) return 0;
-      this.#statement(`DELETE FROM vectors WHERE id IN (SELECT id FROM vectors WHERE ${orphan} ORDER BY id LIMIT ?)`).run(excess);
+      this.#statements.of(`DELETE FROM vectors WHERE id IN (SELECT id FROM vectors WHERE ${orphan} ORDER BY id LIMIT ?)`).run(excess);
       return excess;
     });
   }
@@ -283,7 +284,7 @@ export class IndexWriter {
   /** Which files the workspace has in its index: what was last asked for, where anything was. */
   rules(): Partial<FileRules> {
     return this.#do(() => {
-      const row = this.#statement("SELECT value FROM meta WHERE key = 'rules'").get();
+      const row = this.#statements.of("SELECT value FROM meta WHERE key = 'rules'").get();
       return row === undefined ? {} : jsonIn<Partial<FileRules>>(row, 'value');
     });
   }
@@ -298,13 +299,7 @@ export class IndexWriter {
   }
 
   #setMeta(key: string, value: string): void {
-    this.#statement('INSERT OR REPLACE INTO meta VALUES (?, ?)').run(key, value);
-  }
-
-  #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) this.#statements.set(sql, (statement = this.#database.prepare(sql)));
-    return statement;
+    this.#statements.of('INSERT OR REPLACE INTO meta VALUES (?, ?)').run(key, value);
   }
 
   #do<R>(work: () => R): R {
